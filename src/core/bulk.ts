@@ -1,0 +1,43 @@
+/**
+ * Many items in one call: each settles by itself, and the event loop stays free.
+ */
+import { DcoError, describeError } from "./errors.ts";
+import type { BulkOptions, BulkResult } from "./model.ts";
+
+/** Items that are under way at a time, so that what a backend does off the loop overlaps. */
+const WIDTH = 64;
+
+/** Runs `one` for each item; after an abort the rest fail with `aborted` and effect `none`. */
+export async function runBulk<I, T>(
+  items: readonly I[],
+  options: BulkOptions | undefined,
+  one: (item: I, at: number) => Promise<T>,
+): Promise<BulkResult<T>[]> {
+  const results = new Array<BulkResult<T>>(items.length);
+  let next = 0;
+  let done = 0;
+  const worker = async () => {
+    while (next < items.length) {
+      const at = next++;
+      results[at] = await settle(() => {
+        if (options?.signal?.aborted) {
+          throw new DcoError("aborted", "the call was aborted before this item", { effect: "none" });
+        }
+        return one(items[at] as I, at);
+      });
+      done++;
+      options?.onProgress?.(done, items.length);
+      if (done % WIDTH === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(WIDTH, items.length) }, worker));
+  return results;
+}
+
+async function settle<T>(task: () => Promise<T>): Promise<BulkResult<T>> {
+  try {
+    return { ok: true, value: await task() };
+  } catch (error) {
+    return { ok: false, error: describeError(error, "bulk") };
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Remembers which keys an interface has used, so that none is used twice.
+ *
+ * A key that is installed again starts with packet id 1 again: the same nonces under the same key, which
+ * breaks AEAD ciphers. The ledger keeps 64 bits of a keyed digest per key, never the key.
+ */
+import { createHmac, randomBytes } from "node:crypto";
+
+/** Keys that one direction remembers at least; the older half is forgotten beyond twice as many. */
+export const LEDGER_KEYS = 1 << 20;
+
+/** An open-addressing hash set of 64-bit values that are never zero. */
+class DigestSet {
+  #slots = new Uint32Array(2 * 64);
+  #mask = 63;
+  size = 0;
+
+  has(low: number, high: number): boolean {
+    return this.#slots[2 * this.#find(this.#slots, this.#mask, low, high)] !== 0;
+  }
+
+  add(low: number, high: number): void {
+    if (this.size * 2 > this.#mask) this.#grow();
+    const at = this.#find(this.#slots, this.#mask, low, high);
+    if (this.#slots[2 * at] !== 0) return;
+    this.#slots[2 * at] = low;
+    this.#slots[2 * at + 1] = high;
+    this.size++;
+  }
+
+  #find(slots: Uint32Array, mask: number, low: number, high: number): number {
+    let at = high & mask;
+    while (slots[2 * at] !== 0 && (slots[2 * at] !== low || slots[2 * at + 1] !== high)) at = (at + 1) & mask;
+    return at;
+  }
+
+  #grow(): void {
+    const mask = this.#mask * 2 + 1;
+    const slots = new Uint32Array(2 * (mask + 1));
+    for (let i = 0; i <= this.#mask; i++) {
+      const low = this.#slots[2 * i] as number;
+      if (low === 0) continue;
+      const high = this.#slots[2 * i + 1] as number;
+      const at = this.#find(slots, mask, low, high);
+      slots[2 * at] = low;
+      slots[2 * at + 1] = high;
+    }
+    this.#slots = slots;
+    this.#mask = mask;
+  }
+}
+
+/** The digest of a key, as the ledger knows it. */
+interface KeyDigest {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The keys of one direction. */
+export class KeyLedger {
+  readonly #secret = randomBytes(32);
+  readonly #underWay = new Set<number>();
+  #current = new DigestSet();
+  #previous = new DigestSet();
+
+  /**
+   * Reserves a key. Returns undefined if it was used before, or is being installed; else what to do when
+   * the installation has settled: `commit` it, or `release` it if the kernel certainly did not take it.
+   */
+  reserve(key: Uint8Array): { commit(): void; release(): void } | undefined {
+    const { low, high } = this.#digest(key);
+    const tag = high * 0x100000 + (low & 0xfffff);
+    if (this.#current.has(low, high) || this.#previous.has(low, high) || this.#underWay.has(tag))
+      return undefined;
+    this.#underWay.add(tag);
+    return {
+      commit: () => {
+        this.#underWay.delete(tag);
+        if (this.#current.size >= LEDGER_KEYS) {
+          this.#previous = this.#current;
+          this.#current = new DigestSet();
+        }
+        this.#current.add(low, high);
+      },
+      release: () => this.#underWay.delete(tag),
+    };
+  }
+
+  #digest(key: Uint8Array): KeyDigest {
+    const digest = createHmac("sha256", this.#secret).update(key).digest();
+    // `low` is never 0, which marks an empty slot of the set.
+    return { low: digest.readUInt32LE(0) || 1, high: digest.readUInt32LE(4) };
+  }
+}

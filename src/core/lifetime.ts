@@ -1,0 +1,102 @@
+/**
+ * How calls end early: by an AbortSignal, or because what they were made on was closed.
+ */
+import { DcoError } from "./errors.ts";
+
+/** Throws `aborted` with effect `none` if the signal has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    throw new DcoError("aborted", "the call was aborted before it began", {
+      effect: "none",
+      cause: signal.reason,
+    });
+  }
+}
+
+/** An open thing with calls in flight; closing it rejects them all with `closed`. */
+export class Lifetime {
+  readonly #what: string;
+  readonly #pending = new Set<(error: DcoError) => void>();
+  #closed = false;
+
+  /** @param what the thing, for messages: `interface ovpn0` */
+  constructor(what: string) {
+    this.#what = what;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Throws `closed` if it is. */
+  check(): void {
+    if (this.#closed) throw new DcoError("closed", `${this.#what} is closed`, { effect: "none" });
+  }
+
+  /** Rejects everything in flight. */
+  close(): void {
+    this.#closed = true;
+    const pending = [...this.#pending];
+    this.#pending.clear();
+    for (const reject of pending) {
+      reject(new DcoError("closed", `${this.#what} was closed during the call`, { effect: "unknown" }));
+    }
+  }
+
+  /**
+   * Waits for `work`, or for the abort or the close, whichever is first.
+   *
+   * @param abandoned gets a result that came after the caller had been told otherwise, to undo it; where it
+   *   is given an aborted call has no effect in the end, else its effect is unknown
+   */
+  async guard<T>(work: Promise<T>, signal?: AbortSignal, abandoned?: (result: T) => void): Promise<T> {
+    let reject!: (error: DcoError) => void;
+    let left = false;
+    const ended = new Promise<never>((_, fail) => {
+      reject = (error) => {
+        left = true;
+        fail(error);
+      };
+    });
+    ended.catch(() => {});
+    const onAbort = () =>
+      reject(
+        new DcoError("aborted", "the call was aborted while the kernel was at work", {
+          effect: abandoned ? "none" : "unknown",
+          cause: signal?.reason,
+        }),
+      );
+    this.#pending.add(reject);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (this.#closed) reject(new DcoError("closed", `${this.#what} is closed`, { effect: "unknown" }));
+    work.then(
+      (result) => {
+        if (left) abandoned?.(result);
+      },
+      () => {},
+    );
+    try {
+      return await Promise.race([work, ended]);
+    } finally {
+      this.#pending.delete(reject);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+}
+
+/** Runs tasks of one key one after the other; tasks of different keys overlap. */
+export class KeyedLock<K> {
+  readonly #tails = new Map<K, Promise<unknown>>();
+
+  async run<T>(key: K, task: () => Promise<T>): Promise<T> {
+    const before = this.#tails.get(key);
+    const mine = before === undefined ? task() : before.then(task, task);
+    const tail = mine.catch(() => {});
+    this.#tails.set(key, tail);
+    try {
+      return await mine;
+    } finally {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The key verbs: slots are kept here, because not every kernel keeps them in order.
+ */
+import type { BackendInterface, KeyRequest } from "./backend.ts";
+import { DcoError, invalid } from "./errors.ts";
+import { KeyLedger } from "./key-ledger.ts";
+import type { KeySlot } from "./model.ts";
+import type { PeerRecord } from "./peer-table.ts";
+
+/** Installs, swaps and deletes keys of one interface's peers. */
+export class PeerKeys {
+  readonly #backend: BackendInterface;
+  readonly #encrypt = new KeyLedger();
+  readonly #decrypt = new KeyLedger();
+
+  constructor(backend: BackendInterface) {
+    this.#backend = backend;
+  }
+
+  async install(record: PeerRecord, key: KeyRequest): Promise<void> {
+    checkSlot(record, key);
+    const encrypt = this.#encrypt.reserve(key.encryptKey);
+    const decrypt = encrypt && this.#decrypt.reserve(key.decryptKey);
+    if (!encrypt || !decrypt) {
+      encrypt?.release();
+      const field = encrypt ? "decrypt.key" : "encrypt.key";
+      throw invalid(field, "this key was installed before; the packet counter would start again with it");
+    }
+    try {
+      await this.#backend.installKey(record.id, key);
+    } catch (error) {
+      const effect = DcoError.is(error) ? error.effect : "unknown";
+      if (effect === "none") {
+        encrypt.release();
+        decrypt.release();
+      } else {
+        encrypt.commit();
+        decrypt.commit();
+        record.slots.delete(key.slot);
+      }
+      throw error;
+    }
+    encrypt.commit();
+    decrypt.commit();
+    record.slots.set(key.slot, { slot: key.slot, id: key.id, cipher: key.cipher });
+  }
+
+  async swap(record: PeerRecord): Promise<void> {
+    if (!record.slotsUnknown && !record.slots.has("secondary")) {
+      throw new DcoError("not-found", `peer ${record.id} has no key in its secondary slot`);
+    }
+    await this.#backend.swapKeys(record.id);
+    const primary = record.slots.get("primary");
+    const secondary = record.slots.get("secondary");
+    record.slots.clear();
+    if (secondary) record.slots.set("primary", { ...secondary, slot: "primary" });
+    if (primary) record.slots.set("secondary", { ...primary, slot: "secondary" });
+  }
+
+  async delete(record: PeerRecord, slot: KeySlot): Promise<void> {
+    if (!record.slotsUnknown && !record.slots.has(slot)) return;
+    await this.#backend.deleteKey(record.id, slot);
+    record.slots.delete(slot);
+  }
+}
+
+function checkSlot(record: PeerRecord, key: KeyRequest): void {
+  if (record.slotsUnknown) return;
+  if (key.slot === "secondary" && !record.slots.has("primary")) {
+    throw invalid("slot", "the primary slot is empty; the first key goes there");
+  }
+  const other = record.slots.get(key.slot === "primary" ? "secondary" : "primary");
+  if (other?.id === key.id) {
+    throw invalid(
+      "id",
+      `key id ${key.id} is in the ${other.slot} slot; packets could not tell the two apart`,
+    );
+  }
+}

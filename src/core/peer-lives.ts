@@ -1,0 +1,205 @@
+/**
+ * Turns a kernel's events into the contract's: every peer ends exactly once, in the right generation.
+ */
+import type { BackendEvent, BackendInterface, NativeDeleteReason } from "./backend.ts";
+import { DcoError, describeError } from "./errors.ts";
+import { EventHub } from "./event-hub.ts";
+import type { DcoEvent, PeerDeletedReason } from "./model.ts";
+import { type PeerRecord, PeerTable, peerInfo, refresh } from "./peer-table.ts";
+import { publishEvent } from "./trace.ts";
+
+type NativeDelete = Extract<BackendEvent, { type: "peer-deleted" }>;
+
+/** Runs a task while nothing else is done to that peer id. */
+type LockPeer = (id: number, task: () => Promise<void>) => Promise<void>;
+
+/** The lives of an interface's peers, and what is told about them. */
+export class PeerLives {
+  readonly table = new PeerTable();
+  readonly hub: EventHub;
+  readonly #backend: BackendInterface;
+  readonly #backendName: string;
+  readonly #locked: LockPeer;
+  /** Ids whose next native end may be about an earlier life: events were lost. */
+  readonly #doubtful = new Set<number>();
+  #ended = false;
+  #linkUp: boolean | undefined;
+  #resync: Promise<void> | undefined;
+  /** The interface vanished under us. */
+  onRemoved: () => void = () => {};
+
+  constructor(backend: BackendInterface, backendName: string, locked: LockPeer) {
+    this.#backend = backend;
+    this.#backendName = backendName;
+    this.#locked = locked;
+    this.hub = new EventHub(() => this.#snapshot());
+  }
+
+  get linkUp(): boolean | undefined {
+    return this.#linkUp;
+  }
+
+  emit(event: DcoEvent): void {
+    publishEvent(this.#backendName, this.#backend.name, event);
+    this.hub.emit(event);
+  }
+
+  /** Gives a peer's `peer-deleted`, once. */
+  end(record: PeerRecord, reason: PeerDeletedReason, native?: NativeDelete): void {
+    if (!this.table.end(record, reason)) return;
+    const { id: peer, generation } = record;
+    const finalStats = native?.finalStats && { ...native.finalStats, generation };
+    this.emit({ type: "peer-deleted", peer, generation, reason, ...(finalStats && { finalStats }) });
+  }
+
+  /** Ends all peers and all readers. */
+  endAll(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const record of this.table.all()) this.end(record, "interface-removed");
+    this.emit({ type: "closed" });
+    this.hub.end();
+  }
+
+  /** Takes the kernel's events; see `BackendEventSink`. */
+  readonly take = (event: BackendEvent): void => {
+    if (this.#ended) return;
+    switch (event.type) {
+      case "peer-deleted":
+        this.#onDeleted(event);
+        break;
+      case "peer-floated":
+        this.#aboutPeer(event.peer, event.doubt, (record) => {
+          record.remote = event.remote;
+          this.emit({ type: "peer-floated", ...peerOf(record), remote: event.remote });
+        });
+        break;
+      case "key-exhausted":
+        this.#aboutPeer(event.peer, event.doubt, (record) => {
+          const slot = [...record.slots.values()].find((key) => key.id === event.keyId)?.slot;
+          if (slot !== undefined) record.slots.delete(slot);
+          this.emit({ type: "key-exhausted", ...peerOf(record), keyId: event.keyId });
+        });
+        break;
+      case "rekey-advised":
+        this.#aboutPeer(event.peer, false, (record) => {
+          this.emit({ type: "rekey-advised", ...peerOf(record), keyId: record.slots.get("primary")?.id });
+        });
+        break;
+      case "link":
+        if (event.up === this.#linkUp) break;
+        this.#linkUp = event.up;
+        this.emit(event);
+        break;
+      case "interface-removed":
+        this.emit(event);
+        this.onRemoved();
+        break;
+      case "overflow":
+        void this.resynchronise(event.lost);
+        break;
+      case "permission-lost":
+      case "unknown":
+        this.emit(event);
+        break;
+    }
+  };
+
+  /** Makes the table true again by asking the kernel, then tells `overflow` and `snapshot`. */
+  resynchronise(lost: number | undefined): Promise<void> {
+    // While one is under way another loss only repeats it.
+    this.#resync = (this.#resync ?? Promise.resolve()).then(() => this.#ask(lost));
+    return this.#resync;
+  }
+
+  async #ask(lost: number | undefined): Promise<void> {
+    if (this.#ended) return;
+    for (const id of this.table.forgetEndedLives()) this.#doubtful.add(id);
+    const asked = new Set(this.table.all());
+    try {
+      const found = new Map((await this.#backend.peers()).map((peer) => [peer.id, peer]));
+      for (const record of asked) {
+        const peer = found.get(record.id);
+        if (peer) refresh(record, peer);
+        else {
+          this.#doubtful.add(record.id);
+          this.table.forgetLife(record);
+          this.end(record, record.ending ?? "unknown");
+        }
+      }
+    } catch (error) {
+      const failure = describeError(error, "resynchronise");
+      if (failure.code !== "not-found" && !this.#ended) {
+        this.emit({
+          type: "unknown",
+          native: 0,
+          detail: `events were lost and asking failed: ${failure.message}`,
+        });
+      }
+    }
+    if (this.#ended) return;
+    this.emit({ type: "overflow", lost, where: "kernel" });
+    this.emit(this.#snapshot());
+  }
+
+  #onDeleted(event: NativeDelete): void {
+    const record = this.table.oldestLife(event.peer);
+    if (record === undefined) return;
+    // Somebody else's removal looks like a late notification of one of ours: only the kernel knows.
+    const foreign = event.reason === "userspace" && record.ending === undefined && record.ended === undefined;
+    if (event.doubt || foreign || this.#doubtful.has(event.peer)) {
+      void this.#locked(event.peer, () => this.verify(record, event));
+      return;
+    }
+    this.table.forgetLife(record);
+    if (record.ended === undefined) this.end(record, deletedReason(event.reason, record), event);
+  }
+
+  /** Asks the kernel whether a peer that should be gone is; ends it if so. Holds the peer's lock. */
+  async verify(record: PeerRecord, event?: NativeDelete): Promise<void> {
+    if (record.ended !== undefined) return;
+    try {
+      await this.#backend.peer(record.id);
+    } catch (error) {
+      if (!DcoError.is(error) || error.code !== "not-found") return;
+      this.#doubtful.delete(record.id);
+      this.table.forgetLife(record);
+      this.end(record, event ? deletedReason(event.reason, record) : "unknown", event);
+    }
+  }
+
+  #aboutPeer(id: number, doubt: boolean | undefined, tell: (record: PeerRecord) => void): void {
+    const record = this.table.get(id);
+    if (record === undefined) return;
+    if (!doubt) return tell(record);
+    void this.#locked(id, async () => {
+      const peer = await this.#backend.peer(id).catch(() => undefined);
+      if (peer && record.ended === undefined) tell(record);
+    });
+  }
+
+  #snapshot(): DcoEvent {
+    return { type: "snapshot", peers: this.table.all().map(peerInfo) };
+  }
+}
+
+function peerOf(record: PeerRecord): { peer: number; generation: number } {
+  return { peer: record.id, generation: record.generation };
+}
+
+/** The contract's reason for a kernel's, knowing what we were about to do. */
+function deletedReason(native: NativeDeleteReason, record: PeerRecord): PeerDeletedReason {
+  switch (native) {
+    case "expired":
+    case "transport-error":
+      return native;
+    case "transport-disconnect":
+      return record.ending ?? "transport-disconnect";
+    case "userspace":
+      return record.ending ?? "external";
+    case "teardown":
+      return record.ending ?? "interface-removed";
+    case "unknown":
+      return record.ending ?? "unknown";
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * The peers of an interface: which lives, in which generation, and which end of which life an event means.
+ */
+import type { AddPeerRequest, BackendPeer, IpEndpoint, PeerFields } from "./backend.ts";
+import { formatIp } from "./ip.ts";
+import type {
+  Endpoint,
+  Keepalive,
+  KeyInfo,
+  KeySlot,
+  PeerDeletedReason,
+  PeerInfo,
+  VpnAddresses,
+} from "./model.ts";
+import type { CoreTransport } from "./transport.ts";
+
+/** One life of a peer id. */
+export interface PeerRecord {
+  readonly id: number;
+  readonly generation: number;
+  readonly transport: CoreTransport | undefined;
+  remote: Endpoint | undefined;
+  local: Endpoint | undefined;
+  vpn: VpnAddresses;
+  /** What the caller wants; armed with the first key. */
+  keepalive: Keepalive | "off";
+  keepaliveArmed: boolean;
+  txId: number;
+  readonly slots: Map<KeySlot, KeyInfo>;
+  /** The slots are those of an adopted interface whose kernel does not tell what they hold. */
+  readonly slotsUnknown: boolean;
+  /** Why it is about to end, while a request that ends it is under way. */
+  ending: PeerDeletedReason | undefined;
+  /** Why it has ended; its `peer-deleted` has been given. */
+  ended: PeerDeletedReason | undefined;
+}
+
+/** All lives that matter. */
+export class PeerTable {
+  readonly #current = new Map<number, PeerRecord>();
+  /** Lives whose native end has not been seen, the oldest first: the kernel tells ends in their order. */
+  readonly #lives = new Map<number, PeerRecord[]>();
+  #generation = 0;
+
+  get size(): number {
+    return this.#current.size;
+  }
+
+  get(id: number): PeerRecord | undefined {
+    return this.#current.get(id);
+  }
+
+  all(): PeerRecord[] {
+    return [...this.#current.values()];
+  }
+
+  /** A new life, from a request that is about to be made. Not in the table until `begin`. */
+  fromRequest(request: AddPeerRequest, transport: CoreTransport, keepalive: Keepalive | "off"): PeerRecord {
+    return {
+      id: request.id,
+      generation: ++this.#generation,
+      transport,
+      remote: request.remote && toEndpoint(request.remote),
+      local: undefined,
+      vpn: vpnOf(request, {}),
+      keepalive,
+      keepaliveArmed: false,
+      txId: request.txId ?? request.id,
+      slots: new Map(),
+      slotsUnknown: false,
+      ending: undefined,
+      ended: undefined,
+    };
+  }
+
+  /** A new life, of a peer that was found in the kernel. */
+  fromKernel(peer: BackendPeer, keys: readonly KeyInfo[] | undefined): PeerRecord {
+    return {
+      id: peer.id,
+      generation: ++this.#generation,
+      transport: undefined,
+      remote: peer.remote,
+      local: peer.local,
+      vpn: vpnOfKernel(peer),
+      keepalive: peer.keepalive ?? "off",
+      keepaliveArmed: true,
+      txId: peer.txId ?? peer.id,
+      slots: new Map(keys?.map((key) => [key.slot, key])),
+      slotsUnknown: keys === undefined,
+      ending: undefined,
+      ended: undefined,
+    };
+  }
+
+  /** The kernel has the peer. */
+  begin(record: PeerRecord): void {
+    this.#current.set(record.id, record);
+    record.transport?.peers.add(record);
+    const lives = this.#lives.get(record.id);
+    if (lives) lives.push(record);
+    else this.#lives.set(record.id, [record]);
+  }
+
+  /** The peer's `peer-deleted` is given. Returns false if it was before. */
+  end(record: PeerRecord, reason: PeerDeletedReason): boolean {
+    if (record.ended !== undefined) return false;
+    record.ended = reason;
+    record.ending = undefined;
+    record.slots.clear();
+    record.transport?.peers.delete(record);
+    if (this.#current.get(record.id) === record) this.#current.delete(record.id);
+    return true;
+  }
+
+  /** Which life a native end of this id is about: the oldest that has not had its native end. */
+  oldestLife(id: number): PeerRecord | undefined {
+    return this.#lives.get(id)?.[0];
+  }
+
+  /** The native end of a life was seen, or will never come. */
+  forgetLife(record: PeerRecord): void {
+    const lives = this.#lives.get(record.id);
+    const at = lives?.indexOf(record) ?? -1;
+    if (lives === undefined || at < 0) return;
+    lives.splice(at, 1);
+    if (lives.length === 0) this.#lives.delete(record.id);
+  }
+
+  /** After lost events: native ends of earlier lives may or may not come. Returns the ids concerned. */
+  forgetEndedLives(): number[] {
+    const ids: number[] = [];
+    for (const [id, lives] of this.#lives) {
+      const kept = lives.filter((record) => record.ended === undefined);
+      if (kept.length < lives.length) ids.push(id);
+      if (kept.length > 0) this.#lives.set(id, kept);
+      else this.#lives.delete(id);
+    }
+    return ids;
+  }
+}
+
+/** The record as the caller sees it. */
+export function peerInfo(record: PeerRecord): PeerInfo {
+  return {
+    id: record.id,
+    generation: record.generation,
+    remote: record.remote,
+    local: record.local,
+    vpn: record.vpn,
+    keepalive: record.keepalive,
+    txId: record.txId,
+    keys: [...record.slots.values()],
+  };
+}
+
+/** Brings the record to what the kernel says. */
+export function refresh(record: PeerRecord, peer: BackendPeer): void {
+  record.remote = peer.remote ?? record.remote;
+  record.local = peer.local ?? record.local;
+  record.vpn = vpnOfKernel(peer);
+  if (record.keepaliveArmed && peer.keepalive !== undefined) record.keepalive = peer.keepalive;
+}
+
+/** The VPN addresses after a change. */
+export function vpnOf(fields: PeerFields, before: VpnAddresses): VpnAddresses {
+  const ipv4 = fields.vpn4 ? formatIp(fields.vpn4) : before.ipv4;
+  const ipv6 = fields.vpn6 ? formatIp(fields.vpn6) : before.ipv6;
+  return { ...(ipv4 !== undefined && { ipv4 }), ...(ipv6 !== undefined && { ipv6 }) };
+}
+
+function vpnOfKernel(peer: BackendPeer): VpnAddresses {
+  return {
+    ...(peer.vpn4 !== undefined && { ipv4: peer.vpn4 }),
+    ...(peer.vpn6 !== undefined && { ipv6: peer.vpn6 }),
+  };
+}
+
+/** A checked endpoint as the caller sees it. */
+export function toEndpoint(endpoint: IpEndpoint): Endpoint {
+  const { text, port, scopeId } = endpoint;
+  return scopeId === 0 ? { address: text, port } : { address: text, port, scopeId };
+}

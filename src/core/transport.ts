@@ -1,0 +1,217 @@
+/**
+ * The transport of the contract, over a backend's: packet queue, one reader, data packets kept out.
+ */
+import type { BackendTransport } from "./backend.ts";
+import type { Transport } from "./contract.ts";
+import { DcoError, describeError } from "./errors.ts";
+import { Lifetime, throwIfAborted } from "./lifetime.ts";
+import type { ControlPacket, Endpoint, SendOptions, TransportCounters, TransportProtocol } from "./model.ts";
+import type { PeerRecord } from "./peer-table.ts";
+import type { ValidatedSend } from "./validate.ts";
+
+/** Opcode of a data packet (DATA_V2), the upper five bits of the first byte. */
+const DATA_V2 = 9;
+
+/** What the transport needs of its interface. */
+export interface TransportOwner {
+  validateSend(packet: unknown, options: unknown): ValidatedSend;
+  /** The peer's current address; throws `not-found`. */
+  peerRemote(id: number, transport: CoreTransport): ValidatedSend["to"];
+  /** Ends the transport's peers, closes it, and forgets it. */
+  closeTransport(transport: CoreTransport): Promise<void>;
+  /** The transport has ended by itself. */
+  transportEnded(transport: CoreTransport): void;
+}
+
+/** Packets on their way to the one reader. */
+class PacketQueue {
+  readonly #limit: number;
+  #packets: ControlPacket[] = [];
+  #wake: (() => void) | undefined;
+  #ended = false;
+  #error: DcoError | undefined;
+  reading = false;
+  dropped = 0n;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  push(packet: ControlPacket): void {
+    if (this.#ended) return;
+    if (this.#packets.length >= this.#limit) {
+      this.#packets.shift();
+      this.dropped++;
+    }
+    this.#packets.push(packet);
+    this.wake();
+  }
+
+  end(error?: DcoError): void {
+    this.#ended = true;
+    this.#error ??= error;
+    this.wake();
+  }
+
+  wake(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  async next(left: () => boolean): Promise<ControlPacket | undefined> {
+    for (;;) {
+      if (left()) return undefined;
+      const packet = this.#packets.shift();
+      if (packet) return packet;
+      if (this.#error) {
+        const error = this.#error;
+        this.#error = undefined;
+        throw error;
+      }
+      if (this.#ended) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+/** See {@link Transport}. */
+export class CoreTransport implements Transport {
+  readonly backend: BackendTransport;
+  /** Peers that use this transport. */
+  readonly peers = new Set<PeerRecord>();
+  readonly #owner: TransportOwner;
+  readonly #queue: PacketQueue;
+  readonly #lifetime: Lifetime;
+  #closing: Promise<void> | undefined;
+  #received = 0n;
+  #sent = 0n;
+  #droppedData = 0n;
+  #droppedKernel: bigint | undefined;
+
+  constructor(owner: TransportOwner, backend: BackendTransport, queueLimit: number) {
+    this.#owner = owner;
+    this.backend = backend;
+    this.#queue = new PacketQueue(queueLimit);
+    this.#lifetime = new Lifetime("the transport");
+    backend.start({
+      onPacket: (data, from) => this.#onPacket(data, from),
+      onEnd: (error) => this.#onEnd(error),
+    });
+  }
+
+  get protocol(): TransportProtocol {
+    return this.backend.protocol;
+  }
+
+  get local(): Endpoint | undefined {
+    return this.backend.local;
+  }
+
+  get remote(): Endpoint | undefined {
+    return this.backend.remote;
+  }
+
+  get closed(): boolean {
+    return this.#lifetime.closed;
+  }
+
+  get counters(): TransportCounters {
+    if (!this.closed) this.#droppedKernel = this.backend.droppedKernel();
+    return {
+      received: this.#received,
+      sent: this.#sent,
+      droppedQueueFull: this.#queue.dropped,
+      droppedData: this.#droppedData,
+      droppedKernel: this.#droppedKernel,
+    };
+  }
+
+  packets(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<ControlPacket> {
+    const queue = this.#queue;
+    const { signal } = options;
+    if (queue.reading) {
+      throw new DcoError("busy", "another reader iterates this transport's packets", {
+        operation: "packets",
+      });
+    }
+    queue.reading = true;
+    let left = false;
+    const leave = () => {
+      if (left) return;
+      left = true;
+      queue.reading = false;
+      signal?.removeEventListener("abort", leave);
+      queue.wake();
+    };
+    signal?.addEventListener("abort", leave, { once: true });
+    if (signal?.aborted) leave();
+    return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      async next() {
+        try {
+          const packet = await queue.next(() => left);
+          if (packet) return { done: false, value: packet };
+          leave();
+          return { done: true, value: undefined };
+        } catch (error) {
+          leave();
+          throw error;
+        }
+      },
+      async return() {
+        leave();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  async send(packet: Uint8Array, options: SendOptions = {}): Promise<void> {
+    try {
+      const send = this.#owner.validateSend(packet, options);
+      this.#lifetime.check();
+      throwIfAborted(options.signal);
+      const to = send.peer === undefined ? send.to : this.#owner.peerRemote(send.peer, this);
+      await this.#lifetime.guard(this.backend.send(send.packet, to), options.signal);
+      this.#sent++;
+    } catch (error) {
+      throw describeError(error, "send");
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#owner.closeTransport(this);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Ends readers and calls in flight; the owner has removed the peers. */
+  async release(): Promise<void> {
+    if (!this.closed) this.#droppedKernel = this.backend.droppedKernel();
+    this.#lifetime.close();
+    this.#queue.end();
+    await this.backend.close();
+  }
+
+  #onPacket(data: Uint8Array, from: Endpoint): void {
+    if (data.length === 0) return;
+    if ((data[0] as number) >> 3 === DATA_V2) {
+      this.#droppedData++;
+      return;
+    }
+    this.#received++;
+    this.#queue.push({ data, from });
+  }
+
+  #onEnd(error: Error | undefined): void {
+    if (this.closed) return;
+    this.#queue.end(error === undefined ? undefined : describeError(error, "packets"));
+    this.#owner.transportEnded(this);
+  }
+}
