@@ -1,0 +1,1 @@
+export { DcoError } from "../core/errors.ts";
