@@ -1,0 +1,127 @@
+/**
+ * Makes an interface be as described: MTU, addresses, up or down, routes.
+ */
+import type { ConfigureRequest, IpPrefix, RouteRequest } from "../core/backend.ts";
+import { DcoError } from "../core/errors.ts";
+import type { NamespaceContext } from "./context.ts";
+import { RTNL_FORMAT } from "./formats.ts";
+import {
+  type AddressInfo,
+  decodeAddress,
+  deleteAddress,
+  dumpAddresses,
+  IFA_F_NODAD,
+  newAddress,
+} from "./netlink/address.ts";
+import { setLink } from "./netlink/link.ts";
+import { deleteRoute, newRoute, RTPROT_STATIC, type RouteRequest as WireRoute } from "./netlink/route.ts";
+
+const ESRCH = 3;
+const ENODEV = 19;
+const EADDRNOTAVAIL = 99;
+const ENETDOWN = 100;
+
+/** The configuration of one interface, and the routes that are ours. */
+export class Configuration {
+  readonly #context: NamespaceContext;
+  readonly #index: number;
+  #routes: readonly RouteRequest[] = [];
+
+  constructor(context: NamespaceContext, index: number) {
+    this.#context = context;
+    this.#index = index;
+  }
+
+  /** Applies what is given; a failure leaves what was applied before it, and the next call starts from there. */
+  apply(request: ConfigureRequest): void {
+    const { mtu, addresses, up, routes } = request;
+    if (mtu !== undefined) this.#setLink({ mtu });
+    if (addresses) this.#setAddresses(addresses);
+    if (up !== undefined) this.#setLink({ up });
+    if (routes) this.#setRoutes(routes);
+    else if (up) this.restoreRoutes();
+  }
+
+  /** Adds our routes again: the kernel forgets IPv4 routes when an interface goes down. */
+  restoreRoutes(): void {
+    for (const route of this.#routes) this.#addRoute(route);
+  }
+
+  #setLink(change: { mtu?: number; up?: boolean }): void {
+    this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => setLink(to, seq, this.#index, change));
+  }
+
+  #setAddresses(wanted: readonly IpPrefix[]): void {
+    const present = this.#context.rtnl
+      .request(RTNL_FORMAT, (to, seq) => dumpAddresses(to, seq, this.#index), copyAddress)
+      .filter((address) => address.index === this.#index);
+    for (const have of present) {
+      if (isLinkLocal(have.address) || wanted.some((want) => isSame(want, have))) continue;
+      ignoring([EADDRNOTAVAIL], () =>
+        this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => deleteAddress(to, seq, have)),
+      );
+    }
+    for (const want of wanted) {
+      if (present.some((have) => isSame(want, have))) continue;
+      const address = { index: this.#index, address: want.bytes, prefixLength: want.length };
+      // There is nobody on the link to ask for duplicates, and a tentative address could not be used yet.
+      const flags = want.family === 6 ? { flags: IFA_F_NODAD } : {};
+      this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => newAddress(to, seq, { ...address, ...flags }, "replace"));
+    }
+  }
+
+  #setRoutes(wanted: readonly RouteRequest[]): void {
+    for (const have of this.#routes) {
+      if (wanted.some((want) => wireText(want) === wireText(have))) continue;
+      ignoring([ESRCH, ENODEV, ENETDOWN], () =>
+        this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => deleteRoute(to, seq, this.#wire(have))),
+      );
+    }
+    this.#routes = wanted;
+    this.restoreRoutes();
+  }
+
+  #addRoute(route: RouteRequest): void {
+    // An interface that is down takes no routes; they are added when it comes up.
+    ignoring([ENETDOWN], () =>
+      this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => newRoute(to, seq, this.#wire(route), "replace")),
+    );
+  }
+
+  #wire(route: RouteRequest): WireRoute {
+    return {
+      destination: route.destination.bytes,
+      prefixLength: route.destination.length,
+      interface: this.#index,
+      gateway: route.via?.bytes,
+      metric: route.metric,
+      protocol: RTPROT_STATIC,
+    };
+  }
+}
+
+function wireText(route: RouteRequest): string {
+  return `${route.destination.text}/${route.destination.length} ${route.via?.text} ${route.metric}`;
+}
+
+function copyAddress(message: Parameters<typeof decodeAddress>[0]): AddressInfo | undefined {
+  const info = decodeAddress(message);
+  return info && { ...info, address: info.address.slice(), peer: info.peer?.slice() };
+}
+
+function isSame(want: IpPrefix, have: AddressInfo): boolean {
+  return want.length === have.prefixLength && Buffer.compare(want.bytes, have.address) === 0;
+}
+
+/** fe80::/10 addresses are the kernel's own business. */
+function isLinkLocal(address: Uint8Array): boolean {
+  return address.length === 16 && address[0] === 0xfe && ((address[1] as number) & 0xc0) === 0x80;
+}
+
+function ignoring(errnos: readonly number[], body: () => unknown): void {
+  try {
+    body();
+  } catch (error) {
+    if (!DcoError.is(error) || !errnos.includes(error.native?.number ?? 0)) throw error;
+  }
+}

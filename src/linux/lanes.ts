@@ -1,0 +1,79 @@
+/**
+ * Requests in which the kernel takes long, off the event loop.
+ *
+ * Removing a peer makes the kernel wait for a grace period of 12 to 16 ms before it answers. Several of these
+ * waits overlap when they are made on several sockets; three leave one thread of libuv's pool of four free.
+ */
+import { DcoError } from "../core/errors.ts";
+import type { Build, Decode, FamilyFormat, NetlinkSocket } from "./netlink-socket.ts";
+
+const LANES = 3;
+
+interface Task {
+  run(socket: NetlinkSocket): Promise<void>;
+  fail(error: DcoError): void;
+}
+
+/** A few request sockets, each of which does one request at a time on a pool thread. */
+export class Lanes {
+  readonly #open: () => NetlinkSocket;
+  readonly #idle: NetlinkSocket[] = [];
+  readonly #tasks: Task[] = [];
+  #busy = 0;
+  #closed = false;
+  #drained: (() => void) | undefined;
+
+  /** @param open makes a socket; called for each lane when it is first needed */
+  constructor(open: () => NetlinkSocket) {
+    this.#open = open;
+  }
+
+  /** See `NetlinkSocket.request`. Requests start in the order in which they were asked for. */
+  request<T = never>(format: FamilyFormat, build: Build, decode?: Decode<T>): Promise<T[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new DcoError("closed", "the driver is closed", { effect: "none" }));
+        return;
+      }
+      this.#tasks.push({
+        run: (socket) => socket.requestAsync(format, build, decode).then(resolve, reject),
+        fail: reject,
+      });
+      this.#next();
+    });
+  }
+
+  /** Fails what waits, and waits for what is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const task of this.#tasks.splice(0)) {
+      task.fail(new DcoError("closed", "the driver was closed", { effect: "none" }));
+    }
+    if (this.#busy > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
+    for (const socket of this.#idle.splice(0)) socket.close();
+  }
+
+  #next(): void {
+    if (this.#tasks.length === 0 || this.#busy >= LANES) return;
+    const task = this.#tasks.shift() as Task;
+    let socket: NetlinkSocket;
+    try {
+      socket = this.#idle.pop() ?? this.#open();
+    } catch (error) {
+      task.fail(error as DcoError);
+      this.#next();
+      return;
+    }
+    this.#busy++;
+    void task.run(socket).finally(() => {
+      this.#busy--;
+      this.#idle.push(socket);
+      if (this.#busy === 0) this.#drained?.();
+      this.#next();
+    });
+  }
+}

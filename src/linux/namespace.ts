@@ -1,0 +1,118 @@
+/**
+ * Network namespaces: finding them, and doing something inside one.
+ *
+ * A thread is in one network namespace at a time, so a socket is made between two setns calls, with nothing
+ * asynchronous between them; after that it stays in the namespace that it was made in.
+ */
+import { fstatSync } from "node:fs";
+import { DcoError } from "../core/errors.ts";
+import type { Posix } from "../ffi/posix.ts";
+
+const CLONE_NEWNET = 0x40000000;
+const O_RDONLY_CLOEXEC = 0x80000;
+
+/** Where `ip netns` keeps its names. */
+const NAMED = "/run/netns";
+
+/**
+ * A network namespace: a name of `ip netns`, a path such as `/proc/123/ns/net`, or an open descriptor
+ * (which the caller keeps). Left out: that of the process.
+ */
+export type NamespaceInput = string | number;
+
+/** What is wrong with a value as a {@link NamespaceInput}, or undefined. */
+export function namespaceProblem(value: unknown): string | undefined {
+  if (typeof value === "number") {
+    return Number.isInteger(value) && value >= 0 ? undefined : "a descriptor is an integer from 0";
+  }
+  if (typeof value !== "string") return "must be a name, a path, or a descriptor";
+  if (value === "" || value.includes("\0")) return "must not be empty or hold a NUL";
+  if (!value.startsWith("/") && (value.includes("/") || value === "." || value === "..")) {
+    return "a name has no slash; a path starts with one";
+  }
+  return undefined;
+}
+
+/** An open network namespace. */
+export interface OpenNamespace {
+  /** A descriptor of our own, or undefined for the process's namespace. */
+  readonly fd: number | undefined;
+  /** Tells namespaces apart: device and inode of the namespace file. */
+  readonly id: string;
+}
+
+/** Opens a namespace; the caller closes `fd`. Errors: `not-found`, `invalid`. */
+export function openNamespace(posix: Posix, input: NamespaceInput | undefined): OpenNamespace {
+  const own = posix.open("/proc/thread-self/ns/net", O_RDONLY_CLOEXEC);
+  const home = idOf(own);
+  if (input === undefined) {
+    posix.close(own);
+    return { fd: undefined, id: home };
+  }
+  try {
+    const fd = openInput(posix, input);
+    const id = idOf(fd);
+    if (id === home) {
+      posix.close(fd);
+      return { fd: undefined, id };
+    }
+    try {
+      enter(posix, fd, input);
+      posix.setns(own, CLONE_NEWNET);
+    } catch (error) {
+      posix.close(fd);
+      throw error;
+    }
+    return { fd, id };
+  } finally {
+    posix.close(own);
+  }
+}
+
+/** Runs `body`, which must not be asynchronous, in a namespace. */
+export function inNamespace<T>(posix: Posix, namespace: OpenNamespace, body: () => T): T {
+  if (namespace.fd === undefined) return body();
+  const own = posix.open("/proc/thread-self/ns/net", O_RDONLY_CLOEXEC);
+  try {
+    posix.setns(namespace.fd, CLONE_NEWNET);
+    try {
+      return body();
+    } finally {
+      posix.setns(own, CLONE_NEWNET);
+    }
+  } finally {
+    posix.close(own);
+  }
+}
+
+function openInput(posix: Posix, input: NamespaceInput): number {
+  if (typeof input === "number") return posix.fcntlDup(input);
+  const path = input.startsWith("/") ? input : `${NAMED}/${input}`;
+  try {
+    return posix.open(path, O_RDONLY_CLOEXEC);
+  } catch (error) {
+    if (DcoError.is(error) && error.code === "not-found") {
+      throw new DcoError("not-found", `there is no network namespace ${input}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function enter(posix: Posix, fd: number, input: NamespaceInput): void {
+  try {
+    posix.setns(fd, CLONE_NEWNET);
+  } catch (error) {
+    if (DcoError.is(error) && error.code === "invalid") {
+      throw new DcoError("invalid", `namespace: ${input} is not a network namespace`, {
+        field: "namespace",
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+function idOf(fd: number): string {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return `${dev}:${ino}`;
+}

@@ -1,0 +1,207 @@
+/**
+ * Requests to a netlink family: one socket, used synchronously, or on a pool thread for slow requests.
+ *
+ * The kernel answers within `send`, so a request and its answer take one turn; spec and measurements are in
+ * docs/linux.md.
+ */
+import type { NativeError } from "../core/errors.ts";
+import { DcoError } from "../core/errors.ts";
+import type { WireTracer } from "../core/trace.ts";
+import { errnoError } from "../ffi/errno.ts";
+import type { Posix } from "../ffi/posix.ts";
+import { type Acknowledgement, decodeAcknowledgement, isAcknowledgement } from "./netlink/acknowledgement.ts";
+import { MessageBuilder } from "./netlink/builder.ts";
+import { attributePath, type MessageLayout } from "./netlink/extack.ts";
+import { isInterrupted, type NetlinkMessage, parseDatagram } from "./netlink/message.ts";
+import { describeMessage } from "./netlink/describe.ts";
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOL_SOCKET = 1;
+const SO_SNDBUFFORCE = 32;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+const EAGAIN = 11;
+
+/** A dump is answered in pieces of at most this many bytes when the buffer has room for them (af_netlink.c). */
+const RECEIVE_BYTES = 32768;
+
+/** Bytes that one `send` may have: bulk requests go out in slices below it. */
+const SEND_BUFFER = 1 << 20;
+
+/** Times that a dump is read again because it changed meanwhile. */
+const DUMP_TRIES = 8;
+
+/** What a family's requests look like, for error messages and the wire trace. */
+export interface FamilyFormat {
+  /** Name in messages: `ovpn`, `rtnetlink`. */
+  readonly name: string;
+  readonly layout: (request: Uint8Array) => MessageLayout | undefined;
+}
+
+/** Appends exactly one message with the given sequence number. */
+export type Build = (builder: MessageBuilder, sequence: number) => void;
+
+/** Turns a message of an answer into what is wanted of it; the message is valid only during the call. */
+export type Decode<T> = (message: NetlinkMessage) => T | undefined;
+
+/** A request socket; see the module's comment. One user at a time. */
+export class NetlinkSocket {
+  readonly fd: number;
+  readonly #posix: Posix;
+  readonly #tracer: WireTracer;
+  readonly #builder = new MessageBuilder();
+  readonly #buffer = Buffer.alloc(RECEIVE_BYTES);
+  #sequence = 0;
+  #closed = false;
+
+  /** Opens in the calling thread's network namespace. */
+  constructor(posix: Posix, protocol: number, tracer: WireTracer) {
+    this.#posix = posix;
+    this.#tracer = tracer;
+    this.fd = posix.socket(AF_NETLINK, SOCK_RAW, protocol);
+    try {
+      posix.setsockopt(this.fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+      posix.setsockopt(this.fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
+      posix.setsockopt(this.fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+      const address = Buffer.alloc(12);
+      address.writeUInt16LE(AF_NETLINK, 0);
+      posix.bind(this.fd, address);
+      try {
+        posix.setsockopt(this.fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER);
+      } catch {
+        // Without the privilege the default must do.
+      }
+    } catch (error) {
+      posix.close(this.fd);
+      throw error;
+    }
+  }
+
+  /**
+   * Makes one request and waits for its answer.
+   *
+   * @returns what `decode` made of the answer's messages, without those for which it gave undefined
+   * @throws DcoError by errno, with the kernel's text and the attribute that it points at
+   */
+  request<T = never>(format: FamilyFormat, build: Build, decode?: Decode<T>): T[] {
+    for (let tries = 0; tries < DUMP_TRIES; tries++) {
+      const sequence = this.#build(build);
+      try {
+        this.#checkSent(this.#posix.send(this.fd, this.#begin(format), 0));
+        const answer = this.#receive(format, sequence, decode);
+        if (answer) return answer;
+      } finally {
+        this.#builder.wipe();
+      }
+    }
+    throw interrupted();
+  }
+
+  /** As `request`, for requests in which the kernel takes long: sends on a pool thread. */
+  async requestAsync<T = never>(format: FamilyFormat, build: Build, decode?: Decode<T>): Promise<T[]> {
+    for (let tries = 0; tries < DUMP_TRIES; tries++) {
+      const sequence = this.#build(build);
+      try {
+        this.#checkSent(await this.#posix.sendAsync(this.fd, this.#begin(format), 0));
+        const answer = this.#receive(format, sequence, decode);
+        if (answer) return answer;
+      } finally {
+        this.#builder.wipe();
+      }
+    }
+    throw interrupted();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#builder.wipe();
+    this.#posix.close(this.fd);
+  }
+
+  #build(build: Build): number {
+    if (this.#closed) throw new DcoError("closed", "the netlink socket is closed", { effect: "none" });
+    this.#sequence = (this.#sequence + 1) >>> 0 || 1;
+    this.#builder.reset();
+    build(this.#builder, this.#sequence);
+    return this.#sequence;
+  }
+
+  #begin(format: FamilyFormat): Buffer {
+    const bytes = this.#builder.bytes();
+    if (this.#tracer.wanted) this.#trace(format, "request", bytes);
+    return bytes;
+  }
+
+  #checkSent(sent: number): void {
+    if (sent < 0) throw errnoError(-sent, "send", "netlink socket");
+  }
+
+  /** Reads until the acknowledgement. Undefined if a dump changed meanwhile and must be read again. */
+  #receive<T>(format: FamilyFormat, sequence: number, decode: Decode<T> | undefined): T[] | undefined {
+    const answer: T[] = [];
+    let again = false;
+    for (;;) {
+      const size = this.#posix.recv(this.fd, this.#buffer, 0);
+      if (size === -EAGAIN) {
+        throw new DcoError("protocol", `${format.name}: the kernel did not answer`, { effect: "unknown" });
+      }
+      if (size < 0) throw errnoError(-size, "recv", "netlink socket");
+      const datagram = this.#buffer.subarray(0, size);
+      if (this.#tracer.wanted) this.#trace(format, "reply", datagram);
+      for (const message of parseDatagram(datagram)) {
+        // What is left of an earlier request that was given up.
+        if (message.sequence !== sequence) continue;
+        again ||= isInterrupted(message);
+        if (!isAcknowledgement(message)) {
+          const item = decode?.(message);
+          if (item !== undefined) answer.push(item);
+          continue;
+        }
+        const ack = decodeAcknowledgement(message);
+        if (ack.errno !== 0) throw this.#refusal(format, ack);
+        return again ? undefined : answer;
+      }
+    }
+  }
+
+  #refusal(format: FamilyFormat, ack: Acknowledgement): DcoError {
+    const request = this.#builder.bytes();
+    const layout = format.layout(request);
+    const attribute = layout && attributePath(request, ack.extack, layout);
+    return kernelError(ack.errno, ack.extack.text, attribute, format.name);
+  }
+
+  #trace(format: FamilyFormat, direction: "request" | "reply", bytes: Uint8Array): void {
+    for (const entry of describeMessage(format.name, bytes)) {
+      this.#tracer.write({ backend: "linux", direction, message: entry.message, hex: entry.hex });
+    }
+  }
+}
+
+/** The error for a refusal by the kernel. */
+export function kernelError(
+  errno: number,
+  text: string | undefined,
+  attribute: string | undefined,
+  family: string,
+): DcoError {
+  const plain = errnoError(errno, family, undefined);
+  const native = plain.native as NativeError;
+  const where = attribute === undefined ? "" : ` (${attribute})`;
+  const said = text === undefined ? `${native.name}${where}` : `${text}${where} [${native.name}]`;
+  return new DcoError(plain.code, `the kernel refused: ${said}`, {
+    native,
+    effect: "none",
+    ...((text !== undefined || attribute !== undefined) && {
+      kernelMessage: { text: text ?? "", ...(attribute !== undefined && { attribute }) },
+    }),
+  });
+}
+
+function interrupted(): DcoError {
+  return new DcoError("busy", "the kernel's list changed each time it was read");
+}

@@ -1,0 +1,329 @@
+/**
+ * One interface of the in-tree module `ovpn`.
+ */
+import type {
+  AddPeerRequest,
+  BackendEventSink,
+  BackendInterface,
+  BackendListener,
+  BackendPeer,
+  BackendStats,
+  BackendTransport,
+  ConfigureRequest,
+  IpEndpoint,
+  KeyRequest,
+  ListenRequest,
+  OpenTransportRequest,
+  PeerFields,
+} from "../core/backend.ts";
+import { DcoError, unsupported } from "../core/errors.ts";
+import { mapIpv4 } from "../core/ip.ts";
+import type { Capabilities } from "../core/capabilities.ts";
+import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
+import { Configuration } from "./configure.ts";
+import type { Contexts, NamespaceContext, System } from "./context.ts";
+import { FloatWatch } from "./float-watch.ts";
+import { OVPN_FORMAT } from "./formats.ts";
+import { findLink, isLinkUp, linkMode, removeLink } from "./links.ts";
+import type { NamespaceInput } from "./namespace.ts";
+import { decodeLink, type LinkInfo } from "./netlink/link.ts";
+import { parseDatagram } from "./netlink/message.ts";
+import { RTM_DELLINK, RTM_NEWLINK } from "./netlink/rtnl.ts";
+import { describeRefusal } from "./ovpn-errors.ts";
+import { PeerNotifications } from "./ovpn-events.ts";
+import { peerOf, statsOf } from "./ovpn-peers.ts";
+import { decodePeer } from "./ovpn/peer-reply.ts";
+import { decodeKey } from "./ovpn/replies.ts";
+import {
+  keyDel,
+  keyGet,
+  keyNew,
+  keySwap,
+  type OvpnTarget,
+  peerDel,
+  peerDump,
+  peerGet,
+  peerNew,
+  peerSet,
+  type PeerSettings,
+} from "./ovpn/requests.ts";
+import { openUdpTransport, UdpTransport } from "./udp-transport.ts";
+
+/** What an interface is made of. */
+export interface OvpnInterfaceParts {
+  readonly system: System;
+  readonly contexts: Contexts;
+  /** Acquired for this interface, which releases it. */
+  readonly context: NamespaceContext;
+  readonly family: number;
+  readonly link: LinkInfo;
+  readonly created: boolean;
+  readonly capabilities: Capabilities;
+  /** Ciphers whose kernel modules are loaded. Shared by the interfaces of a driver. */
+  readonly warmCiphers: Set<string>;
+}
+
+/** See {@link BackendInterface}. */
+export class OvpnInterface implements BackendInterface {
+  readonly name: string;
+  readonly index: number;
+  readonly mode: InterfaceMode;
+  readonly created: boolean;
+  readonly #parts: OvpnInterfaceParts;
+  readonly #context: NamespaceContext;
+  readonly #target: OvpnTarget;
+  readonly #configuration: Configuration;
+  /** Transports by peer. */
+  readonly #transports = new Map<number, UdpTransport>();
+  /** Namespaces whose events are followed, with what ends that. */
+  readonly #followed = new Map<NamespaceContext, () => void>();
+  #sink: BackendEventSink | undefined;
+  #notifications: PeerNotifications | undefined;
+  #floatWatch: FloatWatch | undefined;
+  #stopLinkEvents: (() => void) | undefined;
+  #wasUp: boolean;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: OvpnInterfaceParts) {
+    const { link, context, family } = parts;
+    this.#parts = parts;
+    this.#context = context;
+    this.name = link.name;
+    this.index = link.index;
+    this.mode = linkMode(link) ?? "p2p";
+    this.created = parts.created;
+    this.#target = { family, ifindex: link.index };
+    this.#configuration = new Configuration(context, link.index);
+    this.#wasUp = link.up;
+  }
+
+  async start(sink: BackendEventSink): Promise<void> {
+    this.#sink = sink;
+    this.#notifications = new PeerNotifications(this.#target.family, this.index, sink, this.#parts.system.tracer);
+    if (this.#parts.capabilities.floatEvent === "poll") {
+      this.#floatWatch = new FloatWatch(
+        () => this.peers(),
+        (peer, remote) => sink({ type: "peer-floated", peer, remote }),
+      );
+    }
+    this.#stopLinkEvents = this.#context.onLinkEvents({
+      onDatagram: (datagram) => this.#onLinkEvent(datagram),
+      onOverflow: () => this.#onLink(findLink(this.#context, { index: this.index })),
+    });
+    this.#follow(this.#context);
+  }
+
+  async configure(request: ConfigureRequest): Promise<void> {
+    this.#configuration.apply(request);
+  }
+
+  async isLinkUp(): Promise<boolean> {
+    const link = findLink(this.#context, { index: this.index });
+    if (link === undefined) throw this.#gone();
+    return isLinkUp(link);
+  }
+
+  async openTransport(request: OpenTransportRequest): Promise<BackendTransport> {
+    const { contexts, system } = this.#parts;
+    const namespace = request.extras["namespace"] as NamespaceInput | undefined;
+    if (namespace === undefined) return openUdpTransport(system.posix, this.#context, request);
+    const context = contexts.acquire(namespace);
+    try {
+      const transport = openUdpTransport(system.posix, context, request);
+      this.#follow(context);
+      return transport;
+    } finally {
+      await contexts.release(context);
+    }
+  }
+
+  listen(_request: ListenRequest): Promise<BackendListener> {
+    throw unsupported("listeners", "this driver does not listen for connections");
+  }
+
+  async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
+    const udp = transport as UdpTransport;
+    const peer = { socket: udp.fd, ...settingsOf(request.id, request, udp) };
+    try {
+      this.#context.genl.request(OVPN_FORMAT, (to, seq) => peerNew(to, this.#target, seq, peer));
+    } catch (error) {
+      throw describeRefusal(error, this.name);
+    }
+    this.#transports.set(request.id, udp);
+    this.#watchRemote(request.id, request.remote);
+  }
+
+  async setPeer(id: number, request: PeerFields): Promise<void> {
+    const settings = settingsOf(id, request, this.#transports.get(id));
+    this.#do((to, seq) => peerSet(to, this.#target, seq, settings));
+    this.#watchRemote(id, request.remote);
+  }
+
+  async removePeer(id: number): Promise<void> {
+    this.#floatWatch?.delete(id);
+    try {
+      await this.#context.genlLanes.request(OVPN_FORMAT, (to, seq) => peerDel(to, this.#target, seq, id));
+    } catch (error) {
+      throw describeRefusal(error, this.name);
+    }
+    this.#transports.delete(id);
+  }
+
+  async peer(id: number): Promise<BackendPeer> {
+    const [peer] = this.#ask(
+      (to, seq) => peerGet(to, this.#target, seq, id),
+      (message) => peerOf(decodePeer(message)),
+    );
+    if (peer === undefined) throw new DcoError("protocol", `the kernel did not describe peer ${id}`);
+    return peer;
+  }
+
+  async peers(): Promise<BackendPeer[]> {
+    return this.#ask(
+      (to, seq) => peerDump(to, this.#target, seq),
+      (message) => peerOf(decodePeer(message)),
+    );
+  }
+
+  async stats(): Promise<BackendStats[]> {
+    return this.#ask(
+      (to, seq) => peerDump(to, this.#target, seq),
+      (message) => statsOf(decodePeer(message)),
+    );
+  }
+
+  async installKey(peer: number, key: KeyRequest): Promise<void> {
+    const cipher = key.cipher === "chacha20-poly1305" ? key.cipher : "aes-gcm";
+    const request = {
+      peer,
+      slot: key.slot,
+      keyId: key.id,
+      cipher,
+      encrypt: { key: key.encryptKey, nonceTail: key.encryptNonceTail },
+      decrypt: { key: key.decryptKey, nonceTail: key.decryptNonceTail },
+    } as const;
+    const { warmCiphers } = this.#parts;
+    try {
+      const build = (to: Parameters<typeof keyNew>[0], seq: number) => keyNew(to, this.#target, seq, request);
+      // With the first key of a cipher the kernel loads its modules, which can take seconds.
+      if (warmCiphers.has(cipher)) this.#context.genl.request(OVPN_FORMAT, build);
+      else await this.#context.genlLanes.request(OVPN_FORMAT, build);
+      warmCiphers.add(cipher);
+    } catch (error) {
+      throw describeRefusal(error, this.name);
+    }
+  }
+
+  async swapKeys(peer: number): Promise<void> {
+    this.#do((to, seq) => keySwap(to, this.#target, seq, peer));
+  }
+
+  async deleteKey(peer: number, slot: KeySlot): Promise<void> {
+    this.#do((to, seq) => keyDel(to, this.#target, seq, peer, slot));
+  }
+
+  async keys(peer: number): Promise<KeyInfo[]> {
+    const keys: KeyInfo[] = [];
+    for (const slot of ["primary", "secondary"] as const) {
+      try {
+        const [key] = this.#ask((to, seq) => keyGet(to, this.#target, seq, peer, slot), decodeKey);
+        if (key) keys.push({ slot, id: key.keyId, cipher: key.cipher === "none" ? undefined : key.cipher });
+      } catch (error) {
+        // ENOENT for an empty slot as for an unknown peer: the text tells, and where it does not, peer-get does.
+        if (!DcoError.is(error) || error.code !== "not-found") throw error;
+        if (!error.message.includes("slot")) await this.peer(peer);
+      }
+    }
+    return keys;
+  }
+
+  close(deleteInterface: boolean): Promise<void> {
+    this.#closing ??= this.#close(deleteInterface);
+    return this.#closing;
+  }
+
+  async #close(deleteInterface: boolean): Promise<void> {
+    this.#floatWatch?.stop();
+    this.#stopLinkEvents?.();
+    try {
+      if (deleteInterface) await removeLink(this.#context, this.index);
+    } finally {
+      for (const stop of this.#followed.values()) stop();
+      for (const context of this.#followed.keys()) await this.#parts.contexts.release(context);
+      this.#followed.clear();
+      await this.#parts.contexts.release(this.#context);
+    }
+  }
+
+  /** Follows the events of a namespace in which a transport lives. */
+  #follow(context: NamespaceContext): void {
+    if (this.#followed.has(context)) return;
+    const stop = context.onPeerEvents({
+      onDatagram: (datagram) => this.#notifications?.take(datagram, context !== this.#context),
+      onOverflow: (lost) => this.#sink?.({ type: "overflow", lost }),
+    });
+    this.#followed.set(context, stop);
+    context.users++;
+  }
+
+  #watchRemote(peer: number, remote: IpEndpoint | undefined): void {
+    if (remote) this.#floatWatch?.set(peer, { address: remote.text, port: remote.port, scopeId: remote.scopeId });
+  }
+
+  #onLinkEvent(datagram: Uint8Array): void {
+    for (const message of parseDatagram(datagram)) {
+      if (message.type !== RTM_NEWLINK && message.type !== RTM_DELLINK) continue;
+      const link = decodeLink(message);
+      if (link.index === this.index) this.#onLink(message.type === RTM_NEWLINK ? link : undefined);
+    }
+  }
+
+  #onLink(link: LinkInfo | undefined): void {
+    if (link === undefined) {
+      this.#sink?.({ type: "interface-removed" });
+      return;
+    }
+    if (link.up && !this.#wasUp) this.#configuration.restoreRoutes();
+    this.#wasUp = link.up;
+    this.#sink?.({ type: "link", up: isLinkUp(link) });
+  }
+
+  #do(build: Parameters<NamespaceContext["genl"]["request"]>[1]): void {
+    this.#ask(build, () => undefined);
+  }
+
+  #ask<T>(
+    build: Parameters<NamespaceContext["genl"]["request"]>[1],
+    decode: (message: Parameters<typeof decodePeer>[0]) => T | undefined,
+  ): T[] {
+    try {
+      return this.#context.genl.request(OVPN_FORMAT, build, decode);
+    } catch (error) {
+      throw describeRefusal(error, this.name);
+    }
+  }
+
+  #gone(): DcoError {
+    return new DcoError("not-found", `interface ${this.name} is gone`, { effect: "none" });
+  }
+}
+
+/** A peer's fields as the kernel wants them: an IPv6 socket has IPv4 addresses mapped. */
+function settingsOf(id: number, fields: PeerFields, transport: UdpTransport | undefined): PeerSettings {
+  const { remote, local, keepalive } = fields;
+  const mapped = transport?.family === 6;
+  const bytes = (address: { family: 4 | 6; bytes: Uint8Array } | undefined) =>
+    address && mapped && address.family === 4 ? mapIpv4(address.bytes) : address?.bytes;
+  return {
+    id,
+    remoteAddress: bytes(remote),
+    remotePort: remote?.port,
+    remoteScopeId: remote?.scopeId,
+    localAddress: bytes(local),
+    vpnIpv4: fields.vpn4,
+    vpnIpv6: fields.vpn6,
+    keepaliveInterval: keepalive === "off" ? 0 : keepalive?.interval,
+    keepaliveTimeout: keepalive === "off" ? 0 : keepalive?.timeout,
+    txId: fields.txId,
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * The kernel's answers about peers, in the contract's words.
+ */
+import type { BackendPeer, BackendStats } from "../core/backend.ts";
+import { formatIp } from "../core/ip.ts";
+import type { Endpoint } from "../core/model.ts";
+import { toEndpoint } from "./ovpn-events.ts";
+import type { PeerReply } from "./ovpn/peer-reply.ts";
+
+/** A peer as core wants it. */
+export function peerOf(reply: PeerReply): BackendPeer {
+  const { remoteAddress, remotePort, keepaliveInterval, keepaliveTimeout } = reply;
+  return {
+    id: reply.id,
+    remote: remoteAddress && toEndpoint(remoteAddress, remotePort ?? 0, reply.remoteScopeId),
+    local: localOf(reply),
+    vpn4: reply.vpnIpv4 && formatIp(reply.vpnIpv4),
+    vpn6: reply.vpnIpv6 && formatIp(reply.vpnIpv6),
+    // Either half at zero turns both off.
+    keepalive:
+      keepaliveInterval > 0 && keepaliveTimeout > 0
+        ? { interval: keepaliveInterval, timeout: keepaliveTimeout }
+        : "off",
+    txId: reply.txId,
+  };
+}
+
+/** A peer's counters as core wants them. */
+export function statsOf(reply: PeerReply): BackendStats {
+  return {
+    id: reply.id,
+    link: {
+      rxBytes: reply.linkRxBytes,
+      txBytes: reply.linkTxBytes,
+      rxPackets: reply.linkRxPackets,
+      txPackets: reply.linkTxPackets,
+    },
+    tunnel: {
+      rxBytes: reply.vpnRxBytes,
+      txBytes: reply.vpnTxBytes,
+      rxPackets: reply.vpnRxPackets,
+      txPackets: reply.vpnTxPackets,
+    },
+  };
+}
+
+/** The local address is all zero until the kernel has learnt it from a packet. */
+function localOf({ localAddress, localPort }: PeerReply): Endpoint | undefined {
+  if (localAddress === undefined || localAddress.every((byte) => byte === 0)) return undefined;
+  return toEndpoint(localAddress, localPort ?? 0);
+}
