@@ -24,7 +24,7 @@ import { malformed } from "./region.ts";
 import type { Attributes, AttributeTable } from "./table.ts";
 
 /** The attributes of an extended acknowledgement (enum nlmsgerr_attrs). */
-const EXTACK = {
+export const EXTACK = {
   text: { number: NLMSGERR_ATTR_MSG, type: "string" },
   offset: { number: NLMSGERR_ATTR_OFFS, type: "u32" },
   cookie: { number: NLMSGERR_ATTR_COOKIE, type: "bytes", min: 0, max: 0xffff },

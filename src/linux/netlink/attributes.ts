@@ -58,7 +58,8 @@ export function encodeAttributes<const T extends AttributeTable>(
   }
 }
 
-function decodeValue(shape: Shape, at: AttributeReader, path: string): unknown {
+/** The value of the attribute that the reader is at. */
+export function decodeValue(shape: Shape, at: AttributeReader, path: string): unknown {
   const { view, bytes, start, length } = at;
   switch (shape.type) {
     case "u8":

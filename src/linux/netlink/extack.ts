@@ -7,8 +7,8 @@ import { NLMSG_HEADER } from "./constants.ts";
 import { AttributeReader } from "./reader.ts";
 import type { Region } from "./region.ts";
 import { regionOf } from "./region.ts";
-import type { AttributeTable, Shape } from "./table.ts";
-import { entriesOf, joinPath } from "./table.ts";
+import type { AttributeTable, ContainerShape, Shape } from "./table.ts";
+import { isContainer, pathWithin, shapeWithin } from "./table.ts";
 
 /** Where a message's attributes begin, and which they are. */
 export interface MessageLayout {
@@ -29,51 +29,33 @@ export function attributePath(
   extack: ExtendedAck,
   layout: MessageLayout,
 ): string | undefined {
+  const { missingType, missingNest, offset } = extack;
   const region = regionOf(request);
   const from = NLMSG_HEADER + layout.header;
-  const top: Shape = { type: "nest", table: layout.table };
-  if (extack.missingType !== undefined) {
-    const nest = extack.missingNest;
-    if (nest === undefined) return joinPath("", nameIn(top, extack.missingType));
-    const found = locate(region, from, top, nest);
-    return found && joinPath(found.path, nameIn(found.shape, extack.missingType));
+  const top: ContainerShape = { type: "nest", table: layout.table };
+  if (missingType === undefined) {
+    return offset === undefined ? undefined : locate(region, from, top, offset)?.path;
   }
-  return extack.offset === undefined ? undefined : locate(region, from, top, extack.offset)?.path;
+  if (missingNest === undefined) return pathWithin(top, missingType, "");
+  const nest = locate(region, from, top, missingNest);
+  return nest && pathWithin(isContainer(nest.shape) ? nest.shape : undefined, missingType, nest.path);
 }
 
 /** The innermost attribute that `offset` lies in: its path, and what it is. */
 function locate(
   region: Region,
   from: number,
-  parent: Shape,
+  parent: ContainerShape,
   offset: number,
   path = "",
 ): { path: string; shape: Shape | undefined } | undefined {
   const reader = new AttributeReader(region, from);
   while (reader.next()) {
     if (offset < reader.offset || offset >= reader.end) continue;
-    const name = nameIn(parent, reader.type);
-    const here = name.startsWith("[") ? path + name : joinPath(path, name);
-    const shape = shapeIn(parent, reader.type);
-    const isHere = offset < reader.start || !holdsAttributes(shape);
-    return (isHere ? undefined : locate(reader, reader.start, shape, offset, here)) ?? { path: here, shape };
+    const shape = shapeWithin(parent, reader.type);
+    const here = { path: pathWithin(parent, reader.type, path), shape };
+    if (offset < reader.start || !isContainer(shape)) return here;
+    return locate(reader, reader.start, shape, offset, here.path) ?? here;
   }
   return undefined;
-}
-
-function holdsAttributes(
-  shape: Shape | undefined,
-): shape is Extract<Shape, { type: "nest" | "array" | "map" }> {
-  return shape?.type === "nest" || shape?.type === "array" || shape?.type === "map";
-}
-
-function shapeIn(parent: Shape | undefined, number: number): Shape | undefined {
-  if (parent?.type === "nest") return entriesOf(parent.table)[number]?.spec;
-  return parent?.type === "array" || parent?.type === "map" ? parent.element : undefined;
-}
-
-function nameIn(parent: Shape | undefined, number: number): string {
-  if (parent?.type === "array" || parent?.type === "map") return `[${number}]`;
-  const entry = parent?.type === "nest" ? entriesOf(parent.table)[number] : undefined;
-  return entry?.name ?? `#${number}`;
 }

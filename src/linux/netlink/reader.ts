@@ -48,17 +48,28 @@ export class AttributeReader implements Region {
    */
   next(): boolean {
     const at = this.#next;
-    const room = this.#limit - at;
-    if (room <= 0) return false;
-    if (room < NLA_HEADER) throw malformed("attribute", `${room} bytes where a header should be`);
-    const length = this.view.getUint16(at, true);
-    if (length < NLA_HEADER) throw malformed("attribute", `length ${length} is below its header`);
-    if (length > room) throw malformed("attribute", `length ${length} of ${room} bytes`);
-    this.type = this.view.getUint16(at + 2, true) & NLA_TYPE_MASK;
+    if (at >= this.#limit) return false;
+    const length = attributeLength(this.view, at, this.#limit);
+    this.type = attributeType(this.view, at);
     this.offset = at;
     this.start = at + NLA_HEADER;
     this.end = at + length;
     this.#next = at + align4(length);
     return true;
   }
+}
+
+/** The length of the attribute at `at`, header included, checked against what is left up to `end`. */
+export function attributeLength(view: DataView, at: number, end: number): number {
+  const room = end - at;
+  if (room < NLA_HEADER) throw malformed("attribute", `${room} bytes where a header should be`);
+  const length = view.getUint16(at, true);
+  if (length < NLA_HEADER) throw malformed("attribute", `length ${length} is below its header`);
+  if (length > room) throw malformed("attribute", `length ${length} of ${room} bytes`);
+  return length;
+}
+
+/** The number of the attribute at `at`, without the two flag bits. */
+export function attributeType(view: DataView, at: number): number {
+  return view.getUint16(at + 2, true) & NLA_TYPE_MASK;
 }

@@ -88,3 +88,22 @@ export function wireName(key: string): string {
 export function joinPath(path: string, name: string): string {
   return path === "" ? name : `${path}.${name}`;
 }
+
+/** A shape whose payload is attributes. */
+export type ContainerShape = Extract<Shape, { readonly type: "nest" | "array" | "map" }>;
+
+export function isContainer(shape: Shape | undefined): shape is ContainerShape {
+  return shape?.type === "nest" || shape?.type === "array" || shape?.type === "map";
+}
+
+/** What attribute `number` inside of a container is; undefined when its table does not say. */
+export function shapeWithin(parent: ContainerShape, number: number): Shape | undefined {
+  return parent.type === "nest" ? entriesOf(parent.table)[number]?.spec : parent.element;
+}
+
+/** The path of attribute `number` inside of a container; `#` and the number when its table does not say. */
+export function pathWithin(parent: ContainerShape | undefined, number: number, path: string): string {
+  if (parent?.type === "array" || parent?.type === "map") return `${path}[${number}]`;
+  const entry = parent === undefined ? undefined : entriesOf(parent.table)[number];
+  return joinPath(path, entry?.name ?? `#${number}`);
+}

@@ -3,9 +3,10 @@
  * are the table's.
  */
 
-import { align4, NLA_HEADER, NLA_TYPE_MASK } from "../netlink/constants.ts";
+import { align4, NLA_HEADER } from "../netlink/constants.ts";
 import { genlAttributes } from "../netlink/genl.ts";
 import type { NetlinkMessage } from "../netlink/message.ts";
+import { attributeLength, attributeType } from "../netlink/reader.ts";
 import { malformed } from "../netlink/region.ts";
 import { entriesOf } from "../netlink/table.ts";
 import { OVPN, OVPN_COMMANDS, PEER } from "./messages.ts";
@@ -77,7 +78,7 @@ export function decodePeer(message: NetlinkMessage): PeerReply {
   let peer: PeerReply | undefined;
   while (at < end) {
     const length = attributeLength(view, at, end);
-    if ((view.getUint16(at + 2, true) & NLA_TYPE_MASK) === OVPN.peer.number) {
+    if (attributeType(view, at) === OVPN.peer.number) {
       peer = decodePeerNest(bytes, view, at + NLA_HEADER, at + length);
     }
     at += align4(length);
@@ -110,7 +111,7 @@ function decodePeerNest(bytes: Uint8Array, view: DataView, start: number, end: n
   let at = start;
   while (at < end) {
     const length = attributeLength(view, at, end);
-    const type = view.getUint16(at + 2, true) & NLA_TYPE_MASK;
+    const type = attributeType(view, at);
     const from = at + NLA_HEADER;
     const size = length - NLA_HEADER;
     switch (type) {
@@ -206,15 +207,6 @@ function decodePeerNest(bytes: Uint8Array, view: DataView, start: number, end: n
     linkRxPackets,
     linkTxPackets,
   };
-}
-
-function attributeLength(view: DataView, at: number, end: number): number {
-  const room = end - at;
-  if (room < NLA_HEADER) throw malformed("attribute", `${room} bytes where a header should be`);
-  const length = view.getUint16(at, true);
-  if (length < NLA_HEADER) throw malformed("attribute", `length ${length} is below its header`);
-  if (length > room) throw malformed("attribute", `length ${length} of ${room} bytes`);
-  return length;
 }
 
 function u32(view: DataView, at: number, size: number, type: number): number {
