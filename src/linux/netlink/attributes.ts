@@ -80,6 +80,9 @@ export function decodeValue(shape: Shape, at: AttributeReader, path: string): un
     case "u64":
       expectSize(length, 8, path);
       return view.getBigUint64(start, true);
+    case "s64":
+      expectSize(length, 8, path);
+      return view.getBigInt64(start, true);
     case "uint":
       if (length !== 4 && length !== 8) throw wrongSize(length, "4 or 8", path);
       return length === 4 ? BigInt(view.getUint32(start, true)) : view.getBigUint64(start, true);
@@ -153,6 +156,9 @@ function encodeValue(
     case "u64":
       builder.u64(number, wideInteger(value, path));
       break;
+    case "s64":
+      builder.u64(number, BigInt.asUintN(64, signedWideInteger(value, path)));
+      break;
     case "uint":
       builder.uint(number, wideInteger(value, path));
       break;
@@ -219,6 +225,13 @@ function integer(value: unknown, low: number, high: number, path: string): numbe
 function wideInteger(value: unknown, path: string): bigint {
   if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
     throw invalid(path, `${printable(value)} is not a bigint of 64 bits`);
+  }
+  return value;
+}
+
+function signedWideInteger(value: unknown, path: string): bigint {
+  if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) {
+    throw invalid(path, `${printable(value)} is not a signed bigint of 64 bits`);
   }
   return value;
 }

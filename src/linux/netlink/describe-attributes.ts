@@ -21,7 +21,7 @@ export function describeAttributes(
 }
 
 function describeContainer(parent: ContainerShape, region: Region, from: number): Record<string, unknown> {
-  const result: Record<string, unknown> = {};
+  const result: { malformed?: string; [name: string]: unknown } = {};
   const reader = new AttributeReader(region, from);
   try {
     while (reader.next()) {
@@ -29,7 +29,7 @@ function describeContainer(parent: ContainerShape, region: Region, from: number)
       result[name] = describeValue(shapeWithin(parent, reader.type), reader);
     }
   } catch {
-    result["malformed"] = `<${region.end - Math.max(from, reader.end)} bytes>`;
+    result.malformed = `<${region.end - Math.max(from, reader.end)} bytes>`;
   }
   return result;
 }

@@ -11,6 +11,7 @@ import {
   NLM_F_ACK_TLVS,
   NLM_F_CAPPED,
   NLM_F_DUMP,
+  NLM_F_DUMP_FILTERED,
   NLM_F_DUMP_INTR,
   NLM_F_MULTI,
   NLM_F_REQUEST,
@@ -135,7 +136,8 @@ function flagNames({ flags, type }: NetlinkMessage, control: boolean): string[] 
   if ((flags & NLM_F_MULTI) !== 0) names.push("multi");
   if ((flags & NLM_F_ACK) !== 0) names.push("ack");
   if ((flags & NLM_F_DUMP_INTR) !== 0) names.push("dump-interrupted");
-  let known = NLM_F_REQUEST | NLM_F_MULTI | NLM_F_ACK | NLM_F_DUMP_INTR;
+  if ((flags & NLM_F_DUMP_FILTERED) !== 0) names.push("dump-filtered");
+  let known = NLM_F_REQUEST | NLM_F_MULTI | NLM_F_ACK | NLM_F_DUMP_INTR | NLM_F_DUMP_FILTERED;
   if (control && (type === NLMSG_ERROR || type === NLMSG_DONE)) {
     if ((flags & NLM_F_CAPPED) !== 0) names.push("capped");
     if ((flags & NLM_F_ACK_TLVS) !== 0) names.push("extack");

@@ -19,7 +19,10 @@ export const IFF_UP = 0x1;
 export const IFF_RUNNING = 0x40;
 export const IFF_LOWER_UP = 0x10000;
 
-/** IFLA_EXT_MASK: leave out the statistics. Virtual functions are left out when their bit is not set. */
+/**
+ * IFLA_EXT_MASK: leave out the statistics of IPv6 and of virtual functions. Virtual functions themselves are left
+ * out because their bit (0x1) is not set.
+ */
 const RTEXT_FILTER_SKIP_STATS = 0x8;
 
 /** Names of IFLA_OPERSTATE, by number (RFC 2863). */
@@ -184,7 +187,7 @@ export function getLink(builder: MessageBuilder, sequence: number, link: LinkSel
   builder.endMessage();
 }
 
-/** Appends a dump of all links, without statistics and virtual functions. */
+/** Appends a dump of all links, without virtual functions. */
 export function dumpLinks(builder: MessageBuilder, sequence: number): void {
   beginLink(builder, RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, sequence, 0, 0, 0);
   builder.u32(LINK.extMask.number, RTEXT_FILTER_SKIP_STATS);

@@ -11,8 +11,9 @@ export interface NetlinkMessage extends Region {
   /** Control messages are below NLMSG_MIN_TYPE; else the generic netlink family id, or RTM_*. */
   readonly type: number;
   readonly flags: number;
-  /** The request's sequence number; 0 in notifications. */
+  /** The request's sequence number; in a notification 0, or that of the request that caused it. */
   readonly sequence: number;
+  /** The port id of the requester; in a notification 0, or that of the process that caused it. */
   readonly portId: number;
 }
 

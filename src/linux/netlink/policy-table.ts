@@ -8,8 +8,8 @@ import type { Attributes, AttributeTable } from "./table.ts";
 export const POLICY_ATTRIBUTES = {
   /** One of {@link POLICY_TYPES}. */
   type: { number: 1, type: "u32" },
-  minValueSigned: { number: 2, type: "u64" },
-  maxValueSigned: { number: 3, type: "u64" },
+  minValueSigned: { number: 2, type: "s64" },
+  maxValueSigned: { number: 3, type: "s64" },
   minValue: { number: 4, type: "u64" },
   maxValue: { number: 5, type: "u64" },
   minLength: { number: 6, type: "u32" },

@@ -187,7 +187,8 @@ export function getRoute(builder: MessageBuilder, sequence: number, lookup: Rout
   const sourceLength = source === undefined ? 0 : source.length * 8;
   builder.word(octets("route", familyOf(destination), destination.length * 8, sourceLength));
   builder.word(0);
-  builder.word(RTM_F_LOOKUP_TABLE);
+  // IPv6 always answers with the table, and refuses the flag.
+  builder.word(destination.length === 4 ? RTM_F_LOOKUP_TABLE : 0);
   builder.data(ROUTE.destination.number, destination);
   if (source !== undefined) builder.data(RTA_SRC, source);
   if (lookup.interface !== undefined) builder.u32(ROUTE.interface.number, lookup.interface);

@@ -7,7 +7,7 @@
 
 /** How a payload is written. Integers are in the machine's byte order unless they say otherwise. */
 export type Shape =
-  | { readonly type: "u8" | "u16" | "u32" | "s32" | "u64" }
+  | { readonly type: "u8" | "u16" | "u32" | "s32" | "u64" | "s64" }
   /** 4 bytes when the value fits a u32, otherwise 8. */
   | { readonly type: "uint" }
   /** Network byte order, such as a port. */
@@ -41,7 +41,7 @@ export type ValueOf<S extends Shape> = S extends { readonly table: infer T exten
     ? readonly ValueOf<E>[]
     : S extends { readonly type: "map"; readonly element: infer E extends Shape }
       ? ReadonlyMap<number, ValueOf<E>>
-      : S extends { readonly type: "u64" | "uint" }
+      : S extends { readonly type: "u64" | "s64" | "uint" }
         ? bigint
         : S extends { readonly type: "ip4" | "ip6" | "ip" | "bytes" }
           ? Uint8Array
