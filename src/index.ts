@@ -1,1 +1,18 @@
-export * from "./core/errors.ts";
+/**
+ * dcokit: one typed interface over OpenVPN Data Channel Offload in the kernels of Linux, FreeBSD and Windows.
+ */
+export type { Capabilities, CapabilityName } from "./core/capabilities.ts";
+export type { DcoDriver, DcoInterface, Listener, Transport } from "./core/contract.ts";
+export {
+  DCO_ERROR_CODES,
+  DcoError,
+  type DcoErrorCode,
+  type DcoErrorOptions,
+  type Effect,
+  type KernelMessage,
+  type NativeError,
+} from "./core/errors.ts";
+export type * from "./core/model.ts";
+export { CIPHER_KEY_BYTES, CIPHERS, MAX_KEY_ID, MAX_PEER_ID, NONCE_TAIL_BYTES } from "./core/model.ts";
+export type { WireEntry, WireTrace } from "./core/trace.ts";
+export { type OpenDriverOptions, openDriver } from "./open.ts";

@@ -2,7 +2,8 @@
  * Many items in one call: each settles by itself, and the event loop stays free.
  */
 import { DcoError, describeError } from "./errors.ts";
-import type { BulkOptions, BulkResult } from "./model.ts";
+import type { BulkResult } from "./model.ts";
+import type { ValidatedBulkOptions } from "./validate.ts";
 
 /** Items that are under way at a time, so that what a backend does off the loop overlaps. */
 const WIDTH = 64;
@@ -10,7 +11,7 @@ const WIDTH = 64;
 /** Runs `one` for each item; after an abort the rest fail with `aborted` and effect `none`. */
 export async function runBulk<I, T>(
   items: readonly I[],
-  options: BulkOptions | undefined,
+  options: ValidatedBulkOptions,
   one: (item: I, at: number) => Promise<T>,
 ): Promise<BulkResult<T>[]> {
   const results = new Array<BulkResult<T>>(items.length);
@@ -20,13 +21,13 @@ export async function runBulk<I, T>(
     while (next < items.length) {
       const at = next++;
       results[at] = await settle(() => {
-        if (options?.signal?.aborted) {
+        if (options.signal?.aborted) {
           throw new DcoError("aborted", "the call was aborted before this item", { effect: "none" });
         }
         return one(items[at] as I, at);
       });
       done++;
-      options?.onProgress?.(done, items.length);
+      options.onProgress?.(done, items.length);
       if (done % WIDTH === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   };

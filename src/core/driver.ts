@@ -18,10 +18,10 @@ import type {
 import { publishError, publishRequest } from "./trace.ts";
 import {
   validateAdoptInterface,
-  validateCallOptions,
   validateCreateInterface,
   validateExtras,
   validateInterfaceName,
+  validateSignal,
 } from "./validate.ts";
 
 /** See {@link DcoDriver}. */
@@ -137,7 +137,7 @@ export class CoreDriver implements DcoDriver {
   ): Promise<T> {
     publishRequest(this.info.backend, undefined, operation, target);
     try {
-      const signal = validateCallOptions(call);
+      const signal = validateSignal(call);
       this.#lifetime.check();
       throwIfAborted(signal);
       return await this.#lifetime.guard(body(signal), signal);

@@ -39,6 +39,7 @@ import {
   type ValidatedSend,
   validateAddPeer,
   validateArray,
+  validateBulkOptions,
   validateCallOptions,
   validateConfigure,
   validateEventOptions,
@@ -48,6 +49,7 @@ import {
   validatePeerId,
   validateSend,
   validateSetPeer,
+  validateSignal,
   validateSlot,
 } from "./validate.ts";
 
@@ -143,39 +145,51 @@ export class CoreInterface implements DcoInterface, TransportOwner {
   }
 
   openTransport(options: OpenTransportOptions): Promise<Transport> {
-    return this.#change("openTransport", undefined, options, async (signal) => {
-      const request = validateOpenTransport(options, this.#parts.rules, this.#capabilities);
-      const limit = this.#capabilities.maxTransports;
-      if (this.#transports.size + this.#opening >= limit) {
-        throw unsupported(
-          "maxTransports",
-          `this driver takes ${limit} transport(s) for an interface at a time`,
-        );
-      }
-      this.#opening++;
-      const opening = this.#backend.openTransport(request, signal).finally(() => this.#opening--);
-      const backend = await this.#lifetime.guard(opening, signal, (late) => void late.close());
-      return this.#adoptTransport(new CoreTransport(this, backend, request.queueLimit));
-    });
+    return this.#change(
+      "openTransport",
+      undefined,
+      options,
+      async (signal) => {
+        const request = validateOpenTransport(options, this.#parts.rules, this.#capabilities);
+        const limit = this.#capabilities.maxTransports;
+        if (this.#transports.size + this.#opening >= limit) {
+          throw unsupported(
+            "maxTransports",
+            `this driver takes ${limit} transport(s) for an interface at a time`,
+          );
+        }
+        this.#opening++;
+        const opening = this.#backend.openTransport(request, signal).finally(() => this.#opening--);
+        const backend = await this.#lifetime.guard(opening, signal, (late) => void late.close());
+        return this.#adoptTransport(new CoreTransport(this, backend, request.queueLimit));
+      },
+      validateSignal,
+    );
   }
 
   listen(options: ListenOptions): Promise<Listener> {
-    return this.#change("listen", undefined, options, async (signal) => {
-      const request = validateListen(options, this.#parts.rules, this.#capabilities);
-      const backend = await this.#lifetime.guard(
-        this.#backend.listen(request),
-        signal,
-        (late) => void late.close(),
-      );
-      const listener: CoreListener = new CoreListener(
-        backend,
-        request.protocol,
-        (transport) => this.#adoptTransport(new CoreTransport(this, transport, request.queueLimit)),
-        () => this.#listeners.delete(listener),
-      );
-      this.#listeners.add(listener);
-      return listener;
-    });
+    return this.#change(
+      "listen",
+      undefined,
+      options,
+      async (signal) => {
+        const request = validateListen(options, this.#parts.rules, this.#capabilities);
+        const backend = await this.#lifetime.guard(
+          this.#backend.listen(request),
+          signal,
+          (late) => void late.close(),
+        );
+        const listener: CoreListener = new CoreListener(
+          backend,
+          request.protocol,
+          (transport) => this.#adoptTransport(new CoreTransport(this, transport, request.queueLimit)),
+          () => this.#listeners.delete(listener),
+        );
+        this.#listeners.add(listener);
+        return listener;
+      },
+      validateSignal,
+    );
   }
 
   addPeer(options: AddPeerOptions, call?: CallOptions): Promise<PeerRef> {
@@ -282,7 +296,7 @@ export class CoreInterface implements DcoInterface, TransportOwner {
         // The kernel tells AES-GCM without the key's length; what was installed here says more.
         return found.map((key) => {
           const known = record.slots.get(key.slot);
-          return known?.id === key.id ? known : key;
+          return known !== undefined && known.id === key.id ? known : key;
         });
       });
     });
@@ -509,7 +523,7 @@ export class CoreInterface implements DcoInterface, TransportOwner {
     one: (item: I, at: number) => Promise<T>,
   ): Promise<BulkResult<T>[]> {
     return this.#change(operation, this.name, undefined, () =>
-      runBulk(items, options, async (item, at) => {
+      runBulk(items, validateBulkOptions(options), async (item, at) => {
         try {
           this.#lifetime.check();
           return await one(item, at);
@@ -525,13 +539,15 @@ export class CoreInterface implements DcoInterface, TransportOwner {
     target: string | undefined,
     call: CallOptions | undefined,
     body: (signal: AbortSignal | undefined) => Promise<T>,
+    readSignal = validateCallOptions,
   ): Promise<T> {
-    return this.#call(operation, target, call, (signal) => {
+    const checked = (signal: AbortSignal | undefined) => {
       if (this.role === "observer") {
         throw new DcoError("permission", `interface ${this.name} is only observed`, { effect: "none" });
       }
       return body(signal);
-    });
+    };
+    return this.#call(operation, target, call, checked, readSignal);
   }
 
   async #call<T>(
@@ -539,10 +555,11 @@ export class CoreInterface implements DcoInterface, TransportOwner {
     target: string | undefined,
     call: CallOptions | undefined,
     body: (signal: AbortSignal | undefined) => Promise<T>,
+    readSignal = validateCallOptions,
   ): Promise<T> {
     publishRequest(this.#parts.backendName, this.name, operation, target);
     try {
-      const signal = validateCallOptions(call);
+      const signal = readSignal(call);
       this.#lifetime.check();
       throwIfAborted(signal);
       return await this.#lifetime.guard(body(signal), signal);

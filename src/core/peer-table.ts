@@ -1,7 +1,7 @@
 /**
  * The peers of an interface: which lives, in which generation, and which end of which life an event means.
  */
-import type { AddPeerRequest, BackendPeer, IpEndpoint, PeerFields } from "./backend.ts";
+import type { AddPeerRequest, BackendPeer, PeerFields } from "./backend.ts";
 import { formatIp } from "./ip.ts";
 import type {
   Endpoint,
@@ -13,6 +13,7 @@ import type {
   VpnAddresses,
 } from "./model.ts";
 import type { CoreTransport } from "./transport.ts";
+import { toEndpoint } from "./validate.ts";
 
 /** One life of a peer id. */
 export interface PeerRecord {
@@ -173,10 +174,4 @@ function vpnOfKernel(peer: BackendPeer): VpnAddresses {
     ...(peer.vpn4 !== undefined && { ipv4: peer.vpn4 }),
     ...(peer.vpn6 !== undefined && { ipv6: peer.vpn6 }),
   };
-}
-
-/** A checked endpoint as the caller sees it. */
-export function toEndpoint(endpoint: IpEndpoint): Endpoint {
-  const { text, port, scopeId } = endpoint;
-  return scopeId === 0 ? { address: text, port } : { address: text, port, scopeId };
 }

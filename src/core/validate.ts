@@ -7,6 +7,7 @@
  */
 export { formatPrefix, parseAddress, parseEndpoint, parsePrefix, toEndpoint } from "./validate/address.ts";
 export {
+  readSignal,
   type ValidatedBulkOptions,
   type ValidatedEventOptions,
   validateBulkOptions,
@@ -32,7 +33,7 @@ export {
   validatePeerId,
   validateSetPeer,
 } from "./validate/peer.ts";
-export { validateArray } from "./validate/shape.ts";
+export { readChoice, readFields, validateArray } from "./validate/shape.ts";
 export {
   checkRemoteFamily,
   type ValidatedSend,

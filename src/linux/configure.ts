@@ -66,7 +66,9 @@ export class Configuration {
       const address = { index: this.#index, address: want.bytes, prefixLength: want.length };
       // There is nobody on the link to ask for duplicates, and a tentative address could not be used yet.
       const flags = want.family === 6 ? { flags: IFA_F_NODAD } : {};
-      this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => newAddress(to, seq, { ...address, ...flags }, "replace"));
+      this.#context.rtnl.request(RTNL_FORMAT, (to, seq) =>
+        newAddress(to, seq, { ...address, ...flags }, "replace"),
+      );
     }
   }
 

@@ -5,7 +5,8 @@
  * waits overlap when they are made on several sockets; three leave one thread of libuv's pool of four free.
  */
 import { DcoError } from "../core/errors.ts";
-import type { Build, Decode, FamilyFormat, NetlinkSocket } from "./netlink-socket.ts";
+import type { FamilyFormat } from "./formats.ts";
+import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
 
 const LANES = 3;
 

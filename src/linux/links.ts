@@ -47,7 +47,8 @@ export function findLink(context: NamespaceContext, selector: LinkSelector): Lin
 /** Finds a link of a kind by name. Errors: `not-found`, `invalid` (another kind). */
 export function requireLink(context: NamespaceContext, name: string, kind: string): LinkInfo {
   const link = findLink(context, { name });
-  if (link === undefined) throw new DcoError("not-found", `there is no interface ${name}`, { effect: "none" });
+  if (link === undefined)
+    throw new DcoError("not-found", `there is no interface ${name}`, { effect: "none" });
   if (link.kind !== kind) {
     throw new DcoError("invalid", `interface ${name} is of kind ${link.kind ?? "none"}, not ${kind}`, {
       field: "name",

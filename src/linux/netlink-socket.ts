@@ -9,11 +9,12 @@ import { DcoError } from "../core/errors.ts";
 import type { WireTracer } from "../core/trace.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { Posix } from "../ffi/posix.ts";
+import type { FamilyFormat } from "./formats.ts";
 import { type Acknowledgement, decodeAcknowledgement, isAcknowledgement } from "./netlink/acknowledgement.ts";
 import { MessageBuilder } from "./netlink/builder.ts";
-import { attributePath, type MessageLayout } from "./netlink/extack.ts";
+import { describeDatagram } from "./netlink/describe.ts";
+import { attributePath } from "./netlink/extack.ts";
 import { isInterrupted, type NetlinkMessage, parseDatagram } from "./netlink/message.ts";
-import { describeMessage } from "./netlink/describe.ts";
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -31,15 +32,11 @@ const RECEIVE_BYTES = 32768;
 /** Bytes that one `send` may have: bulk requests go out in slices below it. */
 const SEND_BUFFER = 1 << 20;
 
+/** Where nlmsghdr has the message type. */
+const MESSAGE_TYPE = 4;
+
 /** Times that a dump is read again because it changed meanwhile. */
 const DUMP_TRIES = 8;
-
-/** What a family's requests look like, for error messages and the wire trace. */
-export interface FamilyFormat {
-  /** Name in messages: `ovpn`, `rtnetlink`. */
-  readonly name: string;
-  readonly layout: (request: Uint8Array) => MessageLayout | undefined;
-}
 
 /** Appends exactly one message with the given sequence number. */
 export type Build = (builder: MessageBuilder, sequence: number) => void;
@@ -170,14 +167,14 @@ export class NetlinkSocket {
 
   #refusal(format: FamilyFormat, ack: Acknowledgement): DcoError {
     const request = this.#builder.bytes();
-    const layout = format.layout(request);
+    const layout = format.kinds(request.readUInt16LE(MESSAGE_TYPE))?.layout;
     const attribute = layout && attributePath(request, ack.extack, layout);
     return kernelError(ack.errno, ack.extack.text, attribute, format.name);
   }
 
   #trace(format: FamilyFormat, direction: "request" | "reply", bytes: Uint8Array): void {
-    for (const entry of describeMessage(format.name, bytes)) {
-      this.#tracer.write({ backend: "linux", direction, message: entry.message, hex: entry.hex });
+    for (const { hex, ...message } of describeDatagram(bytes, format.kinds)) {
+      this.#tracer.write({ backend: "linux", direction, message, hex });
     }
   }
 }

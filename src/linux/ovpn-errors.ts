@@ -35,7 +35,9 @@ export function describeRefusal(error: unknown, name: string): unknown {
     }
     case "ENOENT":
       // Also the answer where the crypto of the key is missing.
-      return said.includes("cannot install") ? because(error, "unsupported", "the kernel lacks this cipher") : error;
+      return said.includes("cannot install")
+        ? because(error, "unsupported", "the kernel lacks this cipher")
+        : error;
     case "EADDRINUSE":
       return because(error, "exists", "another peer has this VPN address");
     default:

@@ -6,7 +6,8 @@ import { DcoError } from "../core/errors.ts";
 import { formatIp, unmapIpv4 } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
 import type { WireTracer } from "../core/trace.ts";
-import { describeMessage } from "./netlink/describe.ts";
+import { ovpnFormat } from "./formats.ts";
+import { describeDatagram } from "./netlink/describe.ts";
 import { parseDatagram } from "./netlink/message.ts";
 import { decodeNotification, type OvpnNotification } from "./ovpn/replies.ts";
 
@@ -42,7 +43,7 @@ export class PeerNotifications {
   }
 
   #trace(datagram: Uint8Array): void {
-    for (const { message, hex } of describeMessage("ovpn", datagram)) {
+    for (const { hex, ...message } of describeDatagram(datagram, ovpnFormat(this.#family).kinds)) {
       this.#tracer.write({ backend: "linux", direction: "event", message, hex });
     }
   }
@@ -58,7 +59,12 @@ function toEvent(notification: OvpnNotification, doubt: boolean): BackendEvent |
       return { type: "key-exhausted", peer: notification.peer, keyId: notification.keyId, doubt };
     case "peer-float-ntf": {
       const { peer, remoteAddress, remotePort, remoteScopeId } = notification;
-      return { type: "peer-floated", peer, remote: toEndpoint(remoteAddress, remotePort, remoteScopeId), doubt };
+      return {
+        type: "peer-floated",
+        peer,
+        remote: toEndpoint(remoteAddress, remotePort, remoteScopeId),
+        doubt,
+      };
     }
     case "unknown":
       return { type: "unknown", native: notification.command, detail: "a notification of a newer kernel" };

@@ -16,22 +16,19 @@ import type {
   OpenTransportRequest,
   PeerFields,
 } from "../core/backend.ts";
+import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError, unsupported } from "../core/errors.ts";
 import { mapIpv4 } from "../core/ip.ts";
-import type { Capabilities } from "../core/capabilities.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Configuration } from "./configure.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
-import { OVPN_FORMAT } from "./formats.ts";
+import { type FamilyFormat, ovpnFormat } from "./formats.ts";
 import { findLink, isLinkUp, linkMode, removeLink } from "./links.ts";
 import type { NamespaceInput } from "./namespace.ts";
 import { decodeLink, type LinkInfo } from "./netlink/link.ts";
 import { parseDatagram } from "./netlink/message.ts";
 import { RTM_DELLINK, RTM_NEWLINK } from "./netlink/rtnl.ts";
-import { describeRefusal } from "./ovpn-errors.ts";
-import { PeerNotifications } from "./ovpn-events.ts";
-import { peerOf, statsOf } from "./ovpn-peers.ts";
 import { decodePeer } from "./ovpn/peer-reply.ts";
 import { decodeKey } from "./ovpn/replies.ts";
 import {
@@ -40,14 +37,17 @@ import {
   keyNew,
   keySwap,
   type OvpnTarget,
+  type PeerSettings,
   peerDel,
   peerDump,
   peerGet,
   peerNew,
   peerSet,
-  type PeerSettings,
 } from "./ovpn/requests.ts";
-import { openUdpTransport, UdpTransport } from "./udp-transport.ts";
+import { describeRefusal } from "./ovpn-errors.ts";
+import { PeerNotifications } from "./ovpn-events.ts";
+import { peerOf, statsOf } from "./ovpn-peers.ts";
+import { openUdpTransport, type UdpTransport } from "./udp-transport.ts";
 
 /** What an interface is made of. */
 export interface OvpnInterfaceParts {
@@ -72,6 +72,7 @@ export class OvpnInterface implements BackendInterface {
   readonly #parts: OvpnInterfaceParts;
   readonly #context: NamespaceContext;
   readonly #target: OvpnTarget;
+  readonly #format: FamilyFormat;
   readonly #configuration: Configuration;
   /** Transports by peer. */
   readonly #transports = new Map<number, UdpTransport>();
@@ -93,13 +94,19 @@ export class OvpnInterface implements BackendInterface {
     this.mode = linkMode(link) ?? "p2p";
     this.created = parts.created;
     this.#target = { family, ifindex: link.index };
+    this.#format = ovpnFormat(family);
     this.#configuration = new Configuration(context, link.index);
     this.#wasUp = link.up;
   }
 
   async start(sink: BackendEventSink): Promise<void> {
     this.#sink = sink;
-    this.#notifications = new PeerNotifications(this.#target.family, this.index, sink, this.#parts.system.tracer);
+    this.#notifications = new PeerNotifications(
+      this.#target.family,
+      this.index,
+      sink,
+      this.#parts.system.tracer,
+    );
     if (this.#parts.capabilities.floatEvent === "poll") {
       this.#floatWatch = new FloatWatch(
         () => this.peers(),
@@ -145,7 +152,7 @@ export class OvpnInterface implements BackendInterface {
     const udp = transport as UdpTransport;
     const peer = { socket: udp.fd, ...settingsOf(request.id, request, udp) };
     try {
-      this.#context.genl.request(OVPN_FORMAT, (to, seq) => peerNew(to, this.#target, seq, peer));
+      this.#context.genl.request(this.#format, (to, seq) => peerNew(to, this.#target, seq, peer));
     } catch (error) {
       throw describeRefusal(error, this.name);
     }
@@ -162,7 +169,7 @@ export class OvpnInterface implements BackendInterface {
   async removePeer(id: number): Promise<void> {
     this.#floatWatch?.delete(id);
     try {
-      await this.#context.genlLanes.request(OVPN_FORMAT, (to, seq) => peerDel(to, this.#target, seq, id));
+      await this.#context.genlLanes.request(this.#format, (to, seq) => peerDel(to, this.#target, seq, id));
     } catch (error) {
       throw describeRefusal(error, this.name);
     }
@@ -206,8 +213,8 @@ export class OvpnInterface implements BackendInterface {
     try {
       const build = (to: Parameters<typeof keyNew>[0], seq: number) => keyNew(to, this.#target, seq, request);
       // With the first key of a cipher the kernel loads its modules, which can take seconds.
-      if (warmCiphers.has(cipher)) this.#context.genl.request(OVPN_FORMAT, build);
-      else await this.#context.genlLanes.request(OVPN_FORMAT, build);
+      if (warmCiphers.has(cipher)) this.#context.genl.request(this.#format, build);
+      else await this.#context.genlLanes.request(this.#format, build);
       warmCiphers.add(cipher);
     } catch (error) {
       throw describeRefusal(error, this.name);
@@ -267,7 +274,8 @@ export class OvpnInterface implements BackendInterface {
   }
 
   #watchRemote(peer: number, remote: IpEndpoint | undefined): void {
-    if (remote) this.#floatWatch?.set(peer, { address: remote.text, port: remote.port, scopeId: remote.scopeId });
+    if (remote)
+      this.#floatWatch?.set(peer, { address: remote.text, port: remote.port, scopeId: remote.scopeId });
   }
 
   #onLinkEvent(datagram: Uint8Array): void {
@@ -297,7 +305,7 @@ export class OvpnInterface implements BackendInterface {
     decode: (message: Parameters<typeof decodePeer>[0]) => T | undefined,
   ): T[] {
     try {
-      return this.#context.genl.request(OVPN_FORMAT, build, decode);
+      return this.#context.genl.request(this.#format, build, decode);
     } catch (error) {
       throw describeRefusal(error, this.name);
     }

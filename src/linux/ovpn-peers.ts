@@ -4,8 +4,8 @@
 import type { BackendPeer, BackendStats } from "../core/backend.ts";
 import { formatIp } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
-import { toEndpoint } from "./ovpn-events.ts";
 import type { PeerReply } from "./ovpn/peer-reply.ts";
+import { toEndpoint } from "./ovpn-events.ts";
 
 /** A peer as core wants it. */
 export function peerOf(reply: PeerReply): BackendPeer {

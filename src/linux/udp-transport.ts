@@ -9,7 +9,7 @@ import type {
   OpenTransportRequest,
 } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
-import { formatIp, parseIp } from "../core/ip.ts";
+import { formatIp, parseIp, unmapIpv4 } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { Posix } from "../ffi/posix.ts";
@@ -95,7 +95,9 @@ export class UdpTransport implements BackendTransport {
   async send(packet: Uint8Array, to: IpEndpoint | undefined): Promise<void> {
     const target = to ?? this.#remote;
     if (target === undefined) {
-      throw new DcoError("invalid", "to: needed, because the transport has no remote of its own", { field: "to" });
+      throw new DcoError("invalid", "to: needed, because the transport has no remote of its own", {
+        field: "to",
+      });
     }
     const address = packSockaddr("linux", endpointOf(target), this.family);
     for (let waited = 0; ; waited += SEND_RETRY_MS) {
@@ -150,7 +152,9 @@ function adopt(posix: Posix, socket: { readonly fd: number; readonly ownership: 
   const refuse = (problem: string) => new DcoError("socket", `adopt.fd: ${problem}`, { field: "adopt.fd" });
   const { fd } = socket;
   if ((posix.fcntlGetFd(fd) & FD_CLOEXEC) === 0) {
-    throw refuse(`descriptor ${fd} must have close-on-exec set, or a child process would keep its peers alive`);
+    throw refuse(
+      `descriptor ${fd} must have close-on-exec set, or a child process would keep its peers alive`,
+    );
   }
   const domain = integerOption(posix, fd, SOL_SOCKET, SO_DOMAIN);
   const isUdp =
@@ -187,5 +191,6 @@ function endpointOf(endpoint: IpEndpoint): Endpoint {
 function fromNode(posix: Posix, address: string, port: number): Endpoint {
   const [text, zone] = address.split("%") as [string, string | undefined];
   if (zone !== undefined) return { address: text, port, scopeId: Number(zone) || posix.ifNameToIndex(zone) };
-  return text.startsWith("::ffff:") ? { address: formatIp(parseIp(text).bytes), port } : { address: text, port };
+  const bytes = parseIp(text);
+  return { address: bytes ? formatIp(unmapIpv4(bytes)) : text, port };
 }

@@ -1,0 +1,29 @@
+/**
+ * Opens the Linux driver.
+ */
+import { CoreDriver } from "../core/driver.ts";
+import { type WireTrace, WireTracer } from "../core/trace.ts";
+import { loadFfi } from "../ffi/index.ts";
+import { openPosix } from "../ffi/posix.ts";
+import { LinuxBackend } from "./backend.ts";
+import type { LinuxDriver } from "./driver.ts";
+import type { EventTransport } from "./event-socket.ts";
+
+/** Options of {@link openLinuxDriver}. */
+export interface OpenLinuxDriverOptions {
+  readonly ffi?: "koffi" | "ffi-rs" | undefined;
+  readonly eventTransport?: EventTransport | undefined;
+  readonly trace?: WireTrace | undefined;
+}
+
+/** Opens the driver of the in-tree module `ovpn`, typed with what Linux has besides. Errors: `unavailable`. */
+export async function openLinuxDriver(options: OpenLinuxDriverOptions = {}): Promise<LinuxDriver> {
+  const ffi = loadFfi(options.ffi);
+  const backend = await LinuxBackend.open({
+    ffi,
+    posix: openPosix(ffi),
+    tracer: new WireTracer(options.trace),
+    eventTransport: options.eventTransport ?? "auto",
+  });
+  return new CoreDriver(backend) as LinuxDriver;
+}
