@@ -27,7 +27,10 @@ const outOfScope = [
 
 function options(): { only: SuiteName[]; kernel: string } {
   try {
-    const { values, positionals } = parseArgs({ options: { only: { type: "string" } }, allowPositionals: true });
+    const { values, positionals } = parseArgs({
+      options: { only: { type: "string" } },
+      allowPositionals: true,
+    });
     if (positionals.length > 1) throw new Error("more than one kernel");
     const only = (values.only ?? names.join(",")).split(",");
     for (const name of only) if (!Object.hasOwn(titles, name)) throw new Error(`no suite ${name}`);
