@@ -172,7 +172,10 @@ console.log(JSON.stringify([other === DcoError, error instanceof DcoError, DcoEr
 
 try {
   let tarball = "";
-  if (check("npm pack: the right files, no install scripts", () => void (tarball = pack()))) {
+  const packed = check("npm pack: the right files, no install scripts", () => {
+    tarball = pack();
+  });
+  if (packed) {
     check("publint", () => void node(inRoot(), tool("publint", "src", "cli.js"), "--strict", tarball));
     // node10 is left out: that resolution knows no exports map, and every Node in engines does.
     const attw = tool("@arethetypeswrong", "cli", "dist", "index.js");
