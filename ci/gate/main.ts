@@ -1,0 +1,77 @@
+/**
+ * `npm test`, after the set-up: runs the suites, then says what was tested, on which kernel, and what was not.
+ * Exit status 0 only if nothing failed.
+ */
+import { parseArgs } from "node:util";
+import { behaviour, broken, packageCheck, type SuiteResult, staticChecks, unitTests } from "./suites.ts";
+import { printSummary, type Row } from "./summary.ts";
+
+const usage = `usage: npm test [-- [--only SUITE[,SUITE...]] [KERNEL]]
+  --only   of: static, unit, package, vm
+  KERNEL   the kernel of the virtual machine, such as 7.2; the newest by default`;
+
+const titles = {
+  static: "static checks",
+  unit: "unit tests",
+  package: "package",
+  vm: "behaviour, Linux ovpn over UDP",
+} as const;
+type SuiteName = keyof typeof titles;
+const names = Object.keys(titles) as SuiteName[];
+
+/** What the design names and no suite covers yet. */
+const outOfScope = [
+  "Linux ovpn over TCP, and the ovpn-dco-v2 module: not in this release",
+  "FreeBSD if_ovpn, Windows ovpn-dco-win, userspace: not in this release",
+];
+
+function options(): { only: SuiteName[]; kernel: string } {
+  try {
+    const { values, positionals } = parseArgs({
+      options: { only: { type: "string" } },
+      allowPositionals: true,
+    });
+    if (positionals.length > 1) throw new Error("more than one kernel");
+    const only = (values.only ?? names.join(",")).split(",");
+    for (const name of only) if (!Object.hasOwn(titles, name)) throw new Error(`no suite ${name}`);
+    return { only: only as SuiteName[], kernel: positionals[0] ?? "latest" };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${usage}`);
+    process.exit(2);
+  }
+}
+
+/** Why no virtual machine can be started here; undefined where one can. */
+function whyNoMachine(): string | undefined {
+  const missing = process.env["DCOKIT_MISSING"] ?? "";
+  const why = process.env["DCOKIT_MISSING_WHY"] ?? "";
+  if (missing !== "") return `Debian packages are missing: ${missing} (${why})`;
+  if (why !== "") return why;
+  if (process.arch !== "x64") return `the runner boots amd64 kernels, and this machine is ${process.arch}`;
+  return undefined;
+}
+
+async function runSuite(name: SuiteName, kernel: string): Promise<SuiteResult | { notRun: string }> {
+  if (name === "static") return staticChecks();
+  if (name === "unit") return unitTests();
+  if (name === "package") return packageCheck();
+  const why = whyNoMachine();
+  if (why === undefined) return behaviour(kernel);
+  return process.env["CI"] === "true" ? broken(`no VM, which CI=true demands: ${why}`) : { notRun: why };
+}
+
+const { only, kernel } = options();
+const rows: Row[] = [];
+const notRun: string[] = [];
+for (const name of names) {
+  if (!only.includes(name)) {
+    notRun.push(`${titles[name]}: left out by --only`);
+    continue;
+  }
+  console.log(`\n== ${titles[name]}`);
+  const started = performance.now();
+  const result = await runSuite(name, kernel).catch((error: unknown) => broken(String(error)));
+  if ("notRun" in result) notRun.push(`${titles[name]}: NOT RUN ON ANY KERNEL: ${result.notRun}`);
+  else rows.push({ ...result, title: titles[name], seconds: (performance.now() - started) / 1000 });
+}
+process.exitCode = printSummary(rows, [...notRun, ...outOfScope]);

@@ -1,0 +1,122 @@
+/** The suites of `npm test`. Each runs, prints as it goes, and returns its counts. */
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { inRoot } from "../paths.ts";
+import { type Ended, run } from "./process.ts";
+
+/** What a suite counted. */
+export interface SuiteResult {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** The kernel that was tested, as `uname -r` says; absent where the suite needs none. */
+  readonly kernel?: string;
+  /** What a reader of the summary should know, most of all why it failed. */
+  readonly note?: string;
+}
+
+/** A suite that could not say what it counted has failed. */
+export function broken(note: string): SuiteResult {
+  return { passed: 0, failed: 1, skipped: 0, note };
+}
+
+const node = process.execPath;
+const tool = (...path: string[]) => inRoot("node_modules", ...path);
+
+/** Types, format and lint, and the build. */
+export async function staticChecks(): Promise<SuiteResult> {
+  const checks: [name: string, args: string[]][] = [
+    ["types (tsc)", [tool("typescript", "bin", "tsc"), "--noEmit"]],
+    ["format and lint (biome)", [tool("@biomejs", "biome", "bin", "biome"), "check", "."]],
+    ["build", [inRoot("ci", "build.ts")]],
+  ];
+  const failures: string[] = [];
+  for (const [name, args] of checks) {
+    const { problem } = await run(node, args, { seconds: 300 });
+    console.log(`${problem === undefined ? "ok" : "not ok"} - ${name}`);
+    if (problem !== undefined) failures.push(name);
+  }
+  const counts = { passed: checks.length - failures.length, failed: failures.length, skipped: 0 };
+  return failures.length === 0 ? counts : { ...counts, note: `failed: ${failures.join(", ")}` };
+}
+
+/** The part of vitest's JSON report that is read here. */
+interface VitestReport {
+  readonly success: boolean;
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+}
+
+/** test/unit, by vitest. */
+export async function unitTests(): Promise<SuiteResult> {
+  const report = inRoot("build", "vitest.json");
+  mkdirSync(inRoot("build"), { recursive: true });
+  rmSync(report, { force: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const { problem } = await run(node, [tool("vitest", "vitest.mjs"), "run", ...reporters], { seconds: 600 });
+  if (!existsSync(report)) return broken(`vitest wrote no report: ${problem ?? "status 0"}`);
+  const counted = JSON.parse(readFileSync(report, "utf8")) as VitestReport;
+  // A file that could not be loaded has no test to fail.
+  const unloaded = counted.testResults.filter(
+    ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
+  ).length;
+  const passed = counted.numPassedTests;
+  const skipped = counted.numPendingTests + counted.numTodoTests;
+  const failed = counted.numFailedTests + unloaded;
+  if (failed === 0 && (problem !== undefined || !counted.success))
+    return { passed, failed: 1, skipped, note: `no test failed, but vitest did: ${problem ?? "see above"}` };
+  if (passed + failed === 0) return broken("no test was run");
+  return { passed, failed, skipped };
+}
+
+/** The package as its users get it. */
+export async function packageCheck(): Promise<SuiteResult> {
+  const counted = new ClosingLine();
+  const ended = await run(node, [inRoot("ci", "check-package.ts")], {
+    seconds: 300,
+    onLine: (line) => counted.read(line),
+  });
+  return { ...counted.result(ended), note: `Node ${process.versions.node}` };
+}
+
+/** The behaviour cases on a real kernel, in a virtual machine. */
+export async function behaviour(pattern: string): Promise<SuiteResult> {
+  const cases = inRoot("test", "conformance", "run.ts");
+  if (!existsSync(cases)) return broken("test/conformance/run.ts is not there");
+  const counted = new ClosingLine();
+  // The guest's own word for the kernel that it runs.
+  const script = 'echo "# kernel $(uname -r)"; exec "$@"';
+  const vm = ["--kernel", pattern, "--timeout", "1080", "--", "sh", "-c", script, "sh", node, cases];
+  const ended = await run("bash", [inRoot("ci", "vm", "run"), ...vm], {
+    seconds: 1260,
+    onLine: (line) => counted.read(line),
+  });
+  return counted.result(ended);
+}
+
+/** Prints the lines of a runner as they come, but for the closing one, whose counts the summary gives. */
+class ClosingLine {
+  #counts: [passed: number, failed: number, skipped: number] | undefined;
+  #kernel: string | undefined;
+
+  read(line: string): void {
+    const counts = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/.exec(line);
+    // Only the last line counts: anything after it means that the runner went on.
+    this.#counts = counts ? [Number(counts[1]), Number(counts[2]), Number(counts[3] ?? 0)] : undefined;
+    this.#kernel ??= /^# kernel (\S+)$/.exec(line)?.[1];
+    if (!counts) console.log(line);
+  }
+
+  result(ended: Ended): SuiteResult {
+    const kernel = this.#kernel === undefined ? {} : { kernel: this.#kernel };
+    if (!this.#counts)
+      return { ...broken(`it printed no counts: ${ended.problem ?? "status 0"}`), ...kernel };
+    const [passed, failed, skipped] = this.#counts;
+    if (passed + failed === 0) return { ...broken("no case was run"), skipped, ...kernel };
+    if (failed === 0 && ended.problem !== undefined)
+      return { passed, failed: 1, skipped, ...kernel, note: `no case failed, but ${ended.problem}` };
+    return { passed, failed, skipped, ...kernel };
+  }
+}
