@@ -12,9 +12,11 @@ fail() {
 }
 
 vm_cache() {
-  local home=${HOME:-}
+  local home=${HOME:-} cache
   [ -n "$home" ] || home=$(cd ~ && pwd)
-  printf '%s/vm\n' "${DCOKIT_CACHE:-${XDG_CACHE_HOME:-$home/.cache}/dcokit}"
+  cache=${DCOKIT_CACHE:-${XDG_CACHE_HOME:-$home/.cache}/dcokit}/vm
+  [[ $cache == /* ]] || cache=$PWD/$cache
+  printf '%s\n' "$cache"
 }
 
 # One word that any sh reads back unchanged.
