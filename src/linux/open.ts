@@ -4,7 +4,7 @@
 import { CoreDriver } from "../core/driver.ts";
 import { type WireTrace, WireTracer } from "../core/trace.ts";
 import { loadFfi } from "../ffi/index.ts";
-import { openPosix } from "../ffi/posix.ts";
+import { createPosix } from "../ffi/posix.ts";
 import { LinuxBackend } from "./backend.ts";
 import type { LinuxDriver } from "./driver.ts";
 import type { EventTransport } from "./event-socket.ts";
@@ -21,7 +21,7 @@ export async function openLinuxDriver(options: OpenLinuxDriverOptions = {}): Pro
   const ffi = loadFfi(options.ffi);
   const backend = await LinuxBackend.open({
     ffi,
-    posix: openPosix(ffi),
+    posix: createPosix(ffi),
     tracer: new WireTracer(options.trace),
     eventTransport: options.eventTransport ?? "auto",
   });

@@ -9,15 +9,13 @@ import type {
   OpenTransportRequest,
 } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
-import { formatIp, parseIp, unmapIpv4 } from "../core/ip.ts";
+import { formatIp, mapIpv4, parseIp, unmapIpv4 } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { Posix } from "../ffi/posix.ts";
-import { packSockaddr, unpackSockaddr } from "../ffi/sockaddr.ts";
+import { AF_INET, AF_INET6, packSockaddrBytes, SOCKADDR_BYTES, unpackSockaddr } from "../ffi/sockaddr.ts";
 import type { NamespaceContext } from "./context.ts";
 
-const AF_INET = 2;
-const AF_INET6 = 10;
 const SOCK_DGRAM = 2;
 const IPPROTO_IPV6 = 41;
 const IPPROTO_UDP = 17;
@@ -73,11 +71,9 @@ export class UdpTransport implements BackendTransport {
     this.fd = fd;
     this.#remote = remote;
     this.remote = remote && endpointOf(remote);
-    this.family = integerOption(posix, fd, SOL_SOCKET, SO_DOMAIN) === AF_INET6 ? 6 : 4;
-    this.dualStack = this.family === 6 && integerOption(posix, fd, IPPROTO_IPV6, IPV6_V6ONLY) === 0;
-    const bound = Buffer.alloc(128);
-    posix.getsockname(fd, bound);
-    this.local = unpackSockaddr("linux", bound);
+    this.family = posix.getsockoptInt(fd, SOL_SOCKET, SO_DOMAIN) === AF_INET6.linux ? 6 : 4;
+    this.dualStack = this.family === 6 && posix.getsockoptInt(fd, IPPROTO_IPV6, IPV6_V6ONLY) === 0;
+    this.local = boundTo(posix, fd) ?? { address: "::", port: 0 };
   }
 
   start(handlers: BackendTransportHandlers): void {
@@ -99,7 +95,7 @@ export class UdpTransport implements BackendTransport {
         field: "to",
       });
     }
-    const address = packSockaddr("linux", endpointOf(target), this.family);
+    const address = socketAddress(target, this.family);
     for (let waited = 0; ; waited += SEND_RETRY_MS) {
       if (this.#closing) throw new DcoError("closed", "the transport is closed", { effect: "none" });
       const sent = this.#posix.sendto(this.fd, packet, 0, address);
@@ -135,11 +131,13 @@ export class UdpTransport implements BackendTransport {
 
 function open(posix: Posix, context: NamespaceContext, request: OpenTransportRequest): number {
   const family = request.local?.family ?? request.remote?.family ?? 4;
-  const fd = context.run(() => posix.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP));
+  const fd = context.run(() =>
+    posix.socket(family === 6 ? AF_INET6.linux : AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+  );
   try {
     if (family === 6) posix.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, request.dualStack ? 0 : 1);
-    const any = { address: family === 6 ? "::" : "0.0.0.0", port: 0 };
-    posix.bind(fd, packSockaddr("linux", request.local ? endpointOf(request.local) : any, family));
+    const any = packSockaddrBytes(new Uint8Array(family === 6 ? 16 : 4), 0);
+    posix.bind(fd, request.local ? socketAddress(request.local, family) : any);
     return fd;
   } catch (error) {
     posix.close(fd);
@@ -156,15 +154,13 @@ function adopt(posix: Posix, socket: { readonly fd: number; readonly ownership: 
       `descriptor ${fd} must have close-on-exec set, or a child process would keep its peers alive`,
     );
   }
-  const domain = integerOption(posix, fd, SOL_SOCKET, SO_DOMAIN);
+  const domain = posix.getsockoptInt(fd, SOL_SOCKET, SO_DOMAIN);
   const isUdp =
-    (domain === AF_INET || domain === AF_INET6) &&
-    integerOption(posix, fd, SOL_SOCKET, SO_TYPE) === SOCK_DGRAM &&
-    integerOption(posix, fd, SOL_SOCKET, SO_PROTOCOL) === IPPROTO_UDP;
+    (domain === AF_INET || domain === AF_INET6.linux) &&
+    posix.getsockoptInt(fd, SOL_SOCKET, SO_TYPE) === SOCK_DGRAM &&
+    posix.getsockoptInt(fd, SOL_SOCKET, SO_PROTOCOL) === IPPROTO_UDP;
   if (!isUdp) throw refuse(`descriptor ${fd} is not a UDP socket`);
-  const bound = Buffer.alloc(128);
-  posix.getsockname(fd, bound);
-  if (unpackSockaddr("linux", bound).port === 0) throw refuse(`the socket ${fd} is not bound`);
+  if (!boundTo(posix, fd)?.port) throw refuse(`the socket ${fd} is not bound`);
   return socket.ownership === "take" ? fd : posix.fcntlDup(fd);
 }
 
@@ -176,10 +172,20 @@ function enlarge(posix: Posix, fd: number, size: number): void {
   }
 }
 
-function integerOption(posix: Posix, fd: number, level: number, option: number): number {
-  const value = Buffer.alloc(4);
-  posix.getsockopt(fd, level, option, value);
-  return value.readInt32LE(0);
+/** The address that a socket is bound to; undefined for one that is not an IP socket. */
+function boundTo(posix: Posix, fd: number): Endpoint | undefined {
+  const bytes = Buffer.alloc(SOCKADDR_BYTES);
+  posix.getsockname(fd, bytes);
+  const bound = unpackSockaddr(bytes);
+  if (bound === undefined) return undefined;
+  const { address, port, scopeId } = bound;
+  return scopeId ? { address, port, scopeId } : { address, port };
+}
+
+/** As a socket of this family wants it: an IPv6 one takes IPv4 addresses mapped. */
+function socketAddress(endpoint: IpEndpoint, family: 4 | 6): Buffer {
+  const bytes = family === 6 ? mapIpv4(endpoint.bytes) : endpoint.bytes;
+  return packSockaddrBytes(bytes, endpoint.port, endpoint.scopeId);
 }
 
 function endpointOf(endpoint: IpEndpoint): Endpoint {
