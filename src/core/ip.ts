@@ -102,7 +102,7 @@ function isMapped(bytes: Uint8Array): boolean {
 
 /** The 4 bytes within an IPv4-mapped IPv6 address, as a copy; any other address as it is. */
 export function unmapIpv4(bytes: Uint8Array): Uint8Array {
-  return isMapped(bytes) ? bytes.slice(12) : bytes;
+  return isMapped(bytes) ? Uint8Array.from(bytes.subarray(12)) : bytes;
 }
 
 /** The IPv4-mapped IPv6 address of 4 bytes; 16 bytes as they are. */

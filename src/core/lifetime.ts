@@ -17,6 +17,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 export class Lifetime {
   readonly #what: string;
   readonly #pending = new Set<(error: DcoError) => void>();
+  readonly #work = new Set<Promise<unknown>>();
   #closed = false;
 
   /** @param what the thing, for messages: `interface ovpn0` */
@@ -43,13 +44,18 @@ export class Lifetime {
     }
   }
 
+  /** Waits until nothing is at work any more, what was abandoned included. */
+  async settled(): Promise<void> {
+    while (this.#work.size > 0) await Promise.all(this.#work);
+  }
+
   /**
    * Waits for `work`, or for the abort or the close, whichever is first.
    *
-   * @param abandoned gets a result that came after the caller had been told otherwise, to undo it; where it
-   *   is given an aborted call has no effect in the end, else its effect is unknown
+   * @param undo takes back a result that came after the caller had been told otherwise; where it is given an
+   *   aborted call has no effect in the end, else its effect is unknown
    */
-  async guard<T>(work: Promise<T>, signal?: AbortSignal, abandoned?: (result: T) => void): Promise<T> {
+  async guard<T>(work: Promise<T>, signal?: AbortSignal, undo?: (result: T) => Promise<unknown>): Promise<T> {
     let reject!: (error: DcoError) => void;
     let left = false;
     const ended = new Promise<never>((_, fail) => {
@@ -62,19 +68,18 @@ export class Lifetime {
     const onAbort = () =>
       reject(
         new DcoError("aborted", "the call was aborted while the kernel was at work", {
-          effect: abandoned ? "none" : "unknown",
+          effect: undo ? "none" : "unknown",
           cause: signal?.reason,
         }),
       );
     this.#pending.add(reject);
     signal?.addEventListener("abort", onAbort, { once: true });
     if (this.#closed) reject(new DcoError("closed", `${this.#what} is closed`, { effect: "unknown" }));
-    work.then(
-      (result) => {
-        if (left) abandoned?.(result);
-      },
-      () => {},
-    );
+    const whole = work
+      .then((result) => (left ? undo?.(result) : undefined))
+      .catch(() => {})
+      .finally(() => this.#work.delete(whole));
+    this.#work.add(whole);
     try {
       return await Promise.race([work, ended]);
     } finally {

@@ -1,7 +1,7 @@
 /**
  * The transport of the contract, over a backend's: packet queue, one reader, data packets kept out.
  */
-import type { BackendTransport } from "./backend.ts";
+import type { BackendInterface, BackendTransport } from "./backend.ts";
 import type { Transport } from "./contract.ts";
 import { DcoError, describeError } from "./errors.ts";
 import { Lifetime, throwIfAborted } from "./lifetime.ts";
@@ -14,6 +14,7 @@ const DATA_V2 = 9;
 
 /** What the transport needs of its interface. */
 export interface TransportOwner {
+  readonly dco: BackendInterface;
   validateSend(packet: unknown, options: unknown): ValidatedSend;
   /** The peer's current address; throws `not-found`. */
   peerRemote(id: number, transport: CoreTransport): ValidatedSend["to"];
@@ -79,8 +80,12 @@ class PacketQueue {
 /** See {@link Transport}. */
 export class CoreTransport implements Transport {
   readonly backend: BackendTransport;
+  /** The interface that it belongs to. */
+  readonly dco: BackendInterface;
   /** Peers that use this transport. */
   readonly peers = new Set<PeerRecord>();
+  /** It is closing, or closed: no peer may be added. */
+  ending = false;
   readonly #owner: TransportOwner;
   readonly #queue: PacketQueue;
   readonly #lifetime: Lifetime;
@@ -92,6 +97,7 @@ export class CoreTransport implements Transport {
 
   constructor(owner: TransportOwner, backend: BackendTransport, queueLimit: number) {
     this.#owner = owner;
+    this.dco = owner.dco;
     this.backend = backend;
     this.#queue = new PacketQueue(queueLimit);
     this.#lifetime = new Lifetime("the transport");

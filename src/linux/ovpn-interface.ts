@@ -32,10 +32,12 @@ import { RTM_DELLINK, RTM_NEWLINK } from "./netlink/rtnl.ts";
 import { decodePeer } from "./ovpn/peer-reply.ts";
 import { decodeKey } from "./ovpn/replies.ts";
 import {
+  type KeyDirection,
   keyDel,
   keyGet,
   keyNew,
   keySwap,
+  type NewKey,
   type OvpnTarget,
   type PeerSettings,
   peerDel,
@@ -209,15 +211,26 @@ export class OvpnInterface implements BackendInterface {
       encrypt: { key: key.encryptKey, nonceTail: key.encryptNonceTail },
       decrypt: { key: key.decryptKey, nonceTail: key.decryptNonceTail },
     } as const;
-    const { warmCiphers } = this.#parts;
     try {
-      const build = (to: Parameters<typeof keyNew>[0], seq: number) => keyNew(to, this.#target, seq, request);
-      // With the first key of a cipher the kernel loads its modules, which can take seconds.
-      if (warmCiphers.has(cipher)) this.#context.genl.request(this.#format, build);
-      else await this.#context.genlLanes.request(this.#format, build);
-      warmCiphers.add(cipher);
+      if (this.#parts.warmCiphers.has(cipher)) this.#do((to, seq) => keyNew(to, this.#target, seq, request));
+      else await this.#installFirstKey(request);
     } catch (error) {
       throw describeRefusal(error, this.name);
+    }
+  }
+
+  /** With the first key of a cipher the kernel loads its modules, which can take seconds. */
+  async #installFirstKey(request: NewKey): Promise<void> {
+    // The request may wait for a lane: by then a caller who gave up may have zeroed his arrays.
+    const copy = { ...request, encrypt: copyOf(request.encrypt), decrypt: copyOf(request.decrypt) };
+    try {
+      await this.#context.genlLanes.request(this.#format, (to, seq) => keyNew(to, this.#target, seq, copy));
+      this.#parts.warmCiphers.add(request.cipher);
+    } finally {
+      for (const { key, nonceTail } of [copy.encrypt, copy.decrypt]) {
+        key.fill(0);
+        nonceTail.fill(0);
+      }
     }
   }
 
@@ -314,6 +327,10 @@ export class OvpnInterface implements BackendInterface {
   #gone(): DcoError {
     return new DcoError("not-found", `interface ${this.name} is gone`, { effect: "none" });
   }
+}
+
+function copyOf({ key, nonceTail }: KeyDirection): KeyDirection {
+  return { key: Uint8Array.from(key), nonceTail: Uint8Array.from(nonceTail) };
 }
 
 /** A peer's fields as the kernel wants them: an IPv6 socket has IPv4 addresses mapped. */

@@ -1,0 +1,296 @@
+/**
+ * The peer verbs of an interface: checks, order, and what the kernel does not keep.
+ */
+import type { AddPeerRequest, BackendInterface, KeyRequest } from "./backend.ts";
+import type { Capabilities } from "./capabilities.ts";
+import { DcoError, invalid, unsupported } from "./errors.ts";
+import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
+import type { KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from "./model.ts";
+import { PeerKeys } from "./peer-keys.ts";
+import { PeerLives } from "./peer-lives.ts";
+import { type PeerRecord, peerInfo, refresh, vpnOf } from "./peer-table.ts";
+import { CoreTransport } from "./transport.ts";
+import {
+  checkRemoteFamily,
+  parseEndpoint,
+  toEndpoint,
+  validateAddPeer,
+  validateKey,
+  validatePeerId,
+  validateSetPeer,
+  validateSlot,
+} from "./validate.ts";
+
+/** In p2p mode all peers share one lock, since one replaces another. */
+const P2P_LOCK = -1;
+
+type Signal = AbortSignal | undefined;
+
+/** The peers of one interface. */
+export class Peers {
+  readonly lives: PeerLives;
+  readonly #backend: BackendInterface;
+  readonly #capabilities: Capabilities;
+  readonly #lifetime: Lifetime;
+  readonly #keys: PeerKeys;
+  readonly #lock = new KeyedLock<number>();
+
+  constructor(
+    backend: BackendInterface,
+    backendName: string,
+    capabilities: Capabilities,
+    lifetime: Lifetime,
+  ) {
+    this.#backend = backend;
+    this.#capabilities = capabilities;
+    this.#lifetime = lifetime;
+    this.lives = new PeerLives(backend, backendName, (id, task) => this.#locked(id, task));
+    this.#keys = new PeerKeys(backend);
+  }
+
+  /** The living peer of this id. Errors: `not-found`. */
+  find(id: number): PeerRecord {
+    const record = this.lives.table.get(id);
+    if (record !== undefined) return record;
+    throw new DcoError("not-found", `interface ${this.#backend.name} has no peer ${id}`, { effect: "none" });
+  }
+
+  /** Takes in the peers that an existing interface has. */
+  async adopt(flush: boolean): Promise<void> {
+    const { table } = this.lives;
+    for (const peer of await this.#backend.peers()) {
+      const keys = this.#capabilities.readKeys ? await this.#backend.keys(peer.id) : undefined;
+      table.begin(table.fromKernel(peer, keys));
+    }
+    if (flush) await Promise.all(table.all().map((record) => this.remove(record.id, undefined)));
+  }
+
+  /** @param path where the options stand in a bulk call */
+  async add(options: unknown, signal: Signal, path?: string): Promise<PeerRef> {
+    const field = (name: string) => (path === undefined ? name : `${path}.${name}`);
+    const context = { mode: this.#backend.mode, capabilities: this.#capabilities, ...(path && { path }) };
+    const { request: asked, transport, keepalive } = validateAddPeer(options, context);
+    const socket = this.#checkTransport(transport, field("transport"));
+    const request = { ...asked, remote: remoteOf(asked, socket, field("remote")) };
+    return this.#locked(asked.id, async () => {
+      await this.#makeWay(request);
+      this.#lifetime.check();
+      throwIfAborted(signal);
+      // From here to the kernel nothing may wait: the descriptor must still be this transport's.
+      this.#checkTransport(transport, field("transport"));
+      const { table } = this.lives;
+      const record = table.fromRequest(request, socket, keepalive ?? "off");
+      await this.#backend.addPeer(request, socket.backend);
+      table.begin(record);
+      if (socket.ending) await this.#remove(record, "transport-closed");
+      return { id: record.id, generation: record.generation };
+    });
+  }
+
+  set(id: unknown, options: unknown, signal: Signal): Promise<void> {
+    const { fields } = validateSetPeer(options, {
+      mode: this.#backend.mode,
+      capabilities: this.#capabilities,
+    });
+    return this.#onPeer(id, "id", signal, async (record) => {
+      if (fields.remote && record.transport)
+        checkRemoteFamily(fields.remote, record.transport.backend, "remote");
+      const { keepalive } = fields;
+      const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.size === 0;
+      const now = later ? { ...fields, keepalive: undefined } : fields;
+      if (Object.values(now).some((value) => value !== undefined))
+        await this.#backend.setPeer(record.id, now);
+      if (keepalive !== undefined) {
+        record.keepalive = keepalive;
+        record.keepaliveArmed ||= !later && keepalive !== "off";
+      }
+      if (fields.remote) record.remote = toEndpoint(fields.remote);
+      if (fields.txId !== undefined) record.txId = fields.txId;
+      record.vpn = vpnOf(fields, record.vpn);
+    });
+  }
+
+  remove(id: unknown, signal: Signal, field = "id"): Promise<void> {
+    return this.#onPeer(id, field, signal, (record) => this.#remove(record, "requested"));
+  }
+
+  /** Ends a peer because its transport closes; one that has ended is no error. */
+  endWithTransport(record: PeerRecord): Promise<void> {
+    return this.#locked(record.id, async () => {
+      if (record.ended !== undefined) return;
+      await this.#remove(record, "transport-closed").catch(unlessNotFound);
+    });
+  }
+
+  get(id: unknown, signal: Signal): Promise<PeerInfo> {
+    return this.#onPeer(id, "id", signal, async (record) => {
+      if (this.#capabilities.readPeers) refresh(record, await this.#backend.peer(record.id));
+      return peerInfo(record);
+    });
+  }
+
+  /** @param discover peers that somebody else has added are taken in */
+  async list(discover: boolean): Promise<PeerInfo[]> {
+    const { table } = this.lives;
+    if (this.#capabilities.readPeers) {
+      for (const peer of await this.#backend.peers()) {
+        const record = table.get(peer.id);
+        if (record) refresh(record, peer);
+        else if (discover) table.begin(table.fromKernel(peer, undefined));
+      }
+    }
+    return table.all().map(peerInfo);
+  }
+
+  async stats(): Promise<PeerStats[]> {
+    const all: PeerStats[] = [];
+    for (const stats of await this.#backend.stats()) {
+      const record = this.lives.table.get(stats.id);
+      if (record) all.push({ ...stats, generation: record.generation });
+    }
+    return all;
+  }
+
+  /** @param path where the key stands in a bulk call */
+  async installKey(id: unknown, key: KeyOptions, signal: Signal, path?: string): Promise<void> {
+    try {
+      const request = validateKey(key, this.#capabilities, path && `${path}.key`);
+      const field = path === undefined ? "peer" : `${path}.peer`;
+      await this.#onPeer(id, field, signal, (record) => this.#installKey(record, request));
+    } finally {
+      // Only here is it certain that the kernel, or nobody, has read them.
+      if (key?.wipe === true) wipe(key);
+    }
+  }
+
+  swapKeys(id: unknown, signal: Signal): Promise<void> {
+    return this.#onPeer(id, "peer", signal, (record) => this.#keys.swap(record));
+  }
+
+  deleteKey(id: unknown, slot: unknown, signal: Signal): Promise<void> {
+    const which: KeySlot = validateSlot(slot);
+    if (!this.#capabilities.deleteKey) throw unsupported("deleteKey", "this driver cannot delete a key");
+    return this.#onPeer(id, "peer", signal, (record) => this.#keys.delete(record, which));
+  }
+
+  keys(id: unknown, signal: Signal): Promise<KeyInfo[]> {
+    return this.#onPeer(id, "peer", signal, async (record) => {
+      const found = this.#capabilities.readKeys ? await this.#backend.keys(record.id) : undefined;
+      if (found === undefined) return [...record.slots.values()];
+      // The kernel tells AES-GCM without the key's length; what was installed here says more.
+      return found.map((key) => {
+        const known = record.slots.get(key.slot);
+        return known !== undefined && known.id === key.id ? known : key;
+      });
+    });
+  }
+
+  #checkTransport(transport: unknown, field: string): CoreTransport {
+    if (!(transport instanceof CoreTransport)) {
+      throw invalid(field, "is not a transport of this package");
+    }
+    if (transport.ending)
+      throw new DcoError("socket", `${field}: the transport is closed`, { field, effect: "none" });
+    if (transport.dco !== this.#backend) {
+      throw new DcoError("socket", `${field}: the transport belongs to interface ${transport.dco.name}`, {
+        field,
+        effect: "none",
+      });
+    }
+    return transport;
+  }
+
+  /** Sees to it that there is room for a peer: fails with `exists`, or removes what is to be replaced. */
+  async #makeWay(request: AddPeerRequest): Promise<void> {
+    const { table } = this.lives;
+    const one = table.get(request.id);
+    const inTheWay = this.#backend.mode === "p2p" ? table.all() : one ? [one] : [];
+    for (const record of inTheWay) {
+      // A peer that the table has may be gone in the kernel, its event not yet read.
+      if (this.#capabilities.readPeers) await this.lives.verify(record);
+      if (record.ended !== undefined) continue;
+      if (!request.replace) {
+        const which =
+          record.id === request.id ? `peer ${record.id} exists` : `this p2p interface has peer ${record.id}`;
+        throw new DcoError("exists", `${which}; replace: true puts another in its place`, { effect: "none" });
+      }
+      if (!this.#capabilities.replacePeer) {
+        throw unsupported("replacePeer", "replacing a peer needs a new transport here", { effect: "none" });
+      }
+      await this.#remove(record, "replaced").catch(unlessNotFound);
+    }
+  }
+
+  async #installKey(record: PeerRecord, request: KeyRequest): Promise<void> {
+    await this.#keys.install(record, request);
+    if (record.keepaliveArmed || record.keepalive === "off") return;
+    const { keepalive } = record;
+    const fields = { remote: undefined, local: undefined, vpn4: undefined, vpn6: undefined };
+    await this.#backend.setPeer(record.id, { ...fields, routes: undefined, txId: undefined, keepalive });
+    record.keepaliveArmed = true;
+  }
+
+  async #remove(record: PeerRecord, reason: "requested" | "replaced" | "transport-closed"): Promise<void> {
+    record.ending = reason;
+    try {
+      await this.#backend.removePeer(record.id);
+      this.lives.end(record, reason);
+    } catch (error) {
+      record.ending = undefined;
+      if (DcoError.is(error) && error.code === "not-found") {
+        // The kernel ended it a moment ago, and its own event says why. If that was lost, the kernel is asked.
+        await new Promise((resolve) => setImmediate(resolve));
+        if (this.#capabilities.readPeers) await this.lives.verify(record);
+      }
+      throw error;
+    }
+  }
+
+  #locked<T>(id: number, task: () => Promise<T>): Promise<T> {
+    return this.#lock.run(this.#backend.mode === "p2p" ? P2P_LOCK : id, task);
+  }
+
+  /** Runs a task while nothing else is done to the peer; one that was given up meanwhile does not begin. */
+  async #onPeer<T>(
+    id: unknown,
+    field: string,
+    signal: Signal,
+    task: (record: PeerRecord) => Promise<T>,
+  ): Promise<T> {
+    const peer = validatePeerId(id, field);
+    return this.#locked(peer, async () => {
+      this.#lifetime.check();
+      throwIfAborted(signal);
+      return task(this.find(peer));
+    });
+  }
+}
+
+/** UDP peers default to the transport's remote; the validation has refused one for TCP. */
+function remoteOf(
+  request: AddPeerRequest,
+  transport: CoreTransport,
+  field: string,
+): AddPeerRequest["remote"] {
+  if (transport.protocol === "tcp") {
+    if (request.remote) throw invalid(field, "a TCP peer is where its connection is");
+    return undefined;
+  }
+  const remote =
+    request.remote ?? (transport.remote && parseEndpoint(transport.remote, field, { port: "nonzero" }));
+  if (remote === undefined) throw invalid(field, "needed, because the transport has no remote of its own");
+  checkRemoteFamily(remote, transport.backend, field);
+  return remote;
+}
+
+function unlessNotFound(error: unknown): void {
+  if (!DcoError.is(error) || error.code !== "not-found") throw error;
+}
+
+function wipe(key: KeyOptions): void {
+  for (const direction of [key.encrypt, key.decrypt]) {
+    for (const bytes of [direction?.key, direction?.nonceTail]) {
+      if (bytes instanceof Uint8Array) bytes.fill(0);
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The transports of an interface.
+ */
+import type { BackendInterface, BackendRules, BackendTransport } from "./backend.ts";
+import type { Capabilities } from "./capabilities.ts";
+import { DcoError, describeError, unsupported } from "./errors.ts";
+import { CoreListener } from "./listener.ts";
+import type { PeerLives } from "./peer-lives.ts";
+import type { Peers } from "./peers.ts";
+import { CoreTransport, type TransportOwner } from "./transport.ts";
+import {
+  parseEndpoint,
+  type ValidatedSend,
+  validateListen,
+  validateOpenTransport,
+  validateSend,
+} from "./validate.ts";
+
+/** Opens, lists and closes the transports of one interface. */
+export class Transports implements TransportOwner {
+  readonly dco: BackendInterface;
+  readonly #capabilities: Capabilities;
+  readonly #rules: BackendRules;
+  readonly #lives: PeerLives;
+  readonly #peers: Peers;
+  readonly #open = new Set<CoreTransport>();
+  readonly #listeners = new Set<CoreListener>();
+  #opening = 0;
+  /** The interface is closing: its transports go with it, whatever the kernel lets one close alone. */
+  closing = false;
+
+  constructor(
+    backend: BackendInterface,
+    capabilities: Capabilities,
+    rules: BackendRules,
+    lives: PeerLives,
+    peers: Peers,
+  ) {
+    this.dco = backend;
+    this.#capabilities = capabilities;
+    this.#rules = rules;
+    this.#lives = lives;
+    this.#peers = peers;
+  }
+
+  async open(options: unknown, signal: AbortSignal | undefined): Promise<CoreTransport> {
+    const request = validateOpenTransport(options, this.#rules, this.#capabilities);
+    const limit = this.#capabilities.maxTransports;
+    if (this.#open.size + this.#opening >= limit) {
+      throw unsupported(
+        "maxTransports",
+        `this driver takes ${limit} transport(s) for an interface at a time`,
+      );
+    }
+    this.#opening++;
+    try {
+      return this.#adopt(await this.dco.openTransport(request, signal), request.queueLimit);
+    } finally {
+      this.#opening--;
+    }
+  }
+
+  async listen(options: unknown): Promise<CoreListener> {
+    const request = validateListen(options, this.#rules, this.#capabilities);
+    const listener: CoreListener = new CoreListener(
+      await this.dco.listen(request),
+      request.protocol,
+      (backend) => this.#adopt(backend, request.queueLimit),
+      () => this.#listeners.delete(listener),
+    );
+    this.#listeners.add(listener);
+    return listener;
+  }
+
+  /** Closes listeners and transports; all of them, whatever fails. */
+  async closeAll(): Promise<void> {
+    const all = [...this.#listeners, ...this.#open];
+    const failed = (await Promise.allSettled(all.map((each) => each.close()))).find(isRejected);
+    if (failed) throw failed.reason;
+  }
+
+  // --- for the transport ---
+
+  validateSend(packet: unknown, options: unknown): ValidatedSend {
+    return validateSend(packet, options, this.#capabilities);
+  }
+
+  peerRemote(id: number, transport: CoreTransport): ValidatedSend["to"] {
+    const record = this.#peers.find(id);
+    if (record.transport !== undefined && record.transport !== transport) {
+      throw new DcoError("not-found", `peer ${id} is on another transport`, { effect: "none" });
+    }
+    return record.remote && parseEndpoint(record.remote, "peer", { port: "nonzero" });
+  }
+
+  async closeTransport(transport: CoreTransport): Promise<void> {
+    if (!this.#capabilities.closeTransport && !this.closing) {
+      throw unsupported("closeTransport", "here a transport closes only with its interface", {
+        operation: "close",
+      });
+    }
+    transport.ending = true;
+    const failures: unknown[] = [];
+    const removals = [...transport.peers].map((record) => this.#peers.endWithTransport(record));
+    for (const result of await Promise.allSettled(removals)) {
+      if (isRejected(result)) failures.push(result.reason);
+    }
+    await transport.release().catch((error: unknown) => failures.push(error));
+    this.#open.delete(transport);
+    // The kernel ends with the socket whatever peer was left on it.
+    for (const record of [...transport.peers]) this.#lives.end(record, "transport-closed");
+    if (failures.length > 0) throw describeError(failures[0], "close", "transport");
+  }
+
+  transportEnded(transport: CoreTransport): void {
+    void transport.close().catch(() => {});
+  }
+
+  #adopt(backend: BackendTransport, queueLimit: number): CoreTransport {
+    const transport = new CoreTransport(this, backend, queueLimit);
+    this.#open.add(transport);
+    return transport;
+  }
+}
+
+function isRejected(result: PromiseSettledResult<unknown>): result is PromiseRejectedResult {
+  return result.status === "rejected";
+}
