@@ -148,23 +148,40 @@ export class PeerLives {
     // Somebody else's removal looks like a late notification of one of ours: only the kernel knows.
     const foreign = event.reason === "userspace" && record.ending === undefined && record.ended === undefined;
     if (event.doubt || foreign || this.#doubtful.has(event.peer)) {
-      void this.#locked(event.peer, () => this.verify(record, event));
+      void this.#locked(event.peer, () => this.#settle(event));
       return;
     }
     this.table.forgetLife(record);
-    if (record.ended === undefined) this.end(record, deletedReason(event.reason, record), event);
+    this.end(record, deletedReason(event.reason, record), event);
   }
 
-  /** Asks the kernel whether a peer that should be gone is; ends it if so. Holds the peer's lock. */
-  async verify(record: PeerRecord, event?: NativeDelete): Promise<void> {
-    if (record.ended !== undefined) return;
+  /** Asks the kernel which life a doubtful end is about: the present one, if the peer is gone. */
+  async #settle(event: NativeDelete): Promise<void> {
+    const record = this.table.get(event.peer);
+    if (record !== undefined && !(await this.#isThere(record))) {
+      this.table.forgetLife(record);
+      this.end(record, deletedReason(event.reason, record), event);
+      return;
+    }
+    const oldest = this.table.oldestLife(event.peer);
+    if (oldest !== undefined && oldest !== record) this.table.forgetLife(oldest);
+  }
+
+  /** Ends a peer that the kernel has no more, although no event has said so yet. Holds the peer's lock. */
+  async verify(record: PeerRecord): Promise<void> {
+    if (record.ended !== undefined || (await this.#isThere(record))) return;
+    // Its event may come yet, when another peer has the id.
+    this.#doubtful.add(record.id);
+    this.end(record, "unknown");
+  }
+
+  /** When the kernel cannot be asked the peer is taken to be there. */
+  async #isThere(record: PeerRecord): Promise<boolean> {
     try {
       await this.#backend.peer(record.id);
+      return true;
     } catch (error) {
-      if (!DcoError.is(error) || error.code !== "not-found") return;
-      this.#doubtful.delete(record.id);
-      this.table.forgetLife(record);
-      this.end(record, event ? deletedReason(event.reason, record) : "unknown", event);
+      return !DcoError.is(error) || error.code !== "not-found";
     }
   }
 
@@ -173,8 +190,7 @@ export class PeerLives {
     if (record === undefined) return;
     if (!doubt) return tell(record);
     void this.#locked(id, async () => {
-      const peer = await this.#backend.peer(id).catch(() => undefined);
-      if (peer && record.ended === undefined) tell(record);
+      if ((await this.#isThere(record)) && record.ended === undefined) tell(record);
     });
   }
 

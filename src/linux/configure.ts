@@ -108,7 +108,9 @@ function wireText(route: RouteRequest): string {
 
 function copyAddress(message: Parameters<typeof decodeAddress>[0]): AddressInfo | undefined {
   const info = decodeAddress(message);
-  return info && { ...info, address: Uint8Array.from(info.address), peer: info.peer && Uint8Array.from(info.peer) };
+  return (
+    info && { ...info, address: Uint8Array.from(info.address), peer: info.peer && Uint8Array.from(info.peer) }
+  );
 }
 
 function isSame(want: IpPrefix, have: AddressInfo): boolean {

@@ -1,0 +1,146 @@
+import { inspect } from "node:util";
+import { describe, expect, test } from "vitest";
+import { DcoError } from "../../../src/core/errors.ts";
+import { KeyLedger } from "../../../src/core/key-ledger.ts";
+import type { KeyOptions } from "../../../src/core/model.ts";
+import { freshKey, peer, setUp } from "./support.ts";
+
+describe("slots", () => {
+  test("the first key goes into the primary slot, and key ids differ", async () => {
+    const { dco, transport } = await setUp();
+    await dco.addPeer(peer(1, transport));
+    await expect(dco.installKey(1, freshKey("secondary"))).rejects.toMatchObject({
+      code: "invalid",
+      field: "slot",
+    });
+    await dco.installKey(1, freshKey("primary", 3));
+    await expect(dco.installKey(1, freshKey("secondary", 3))).rejects.toMatchObject({
+      code: "invalid",
+      field: "id",
+    });
+    await dco.installKey(1, freshKey("secondary", 4));
+    expect(await dco.keys(1)).toMatchObject([
+      { slot: "primary", id: 3 },
+      { slot: "secondary", id: 4 },
+    ]);
+  });
+
+  test("a swap exchanges them; with an empty secondary slot it is not-found", async () => {
+    const { dco, backend, transport } = await setUp();
+    await dco.addPeer(peer(1, transport));
+    await dco.installKey(1, freshKey("primary", 0));
+    await expect(dco.swapKeys(1)).rejects.toMatchObject({ code: "not-found" });
+    expect(backend.log).not.toContain("swapKeys 1");
+    await dco.installKey(1, freshKey("secondary", 1));
+    await dco.swapKeys(1);
+    expect(await dco.keys(1)).toMatchObject([
+      { slot: "primary", id: 1 },
+      { slot: "secondary", id: 0 },
+    ]);
+  });
+
+  test("deleting from an empty slot succeeds", async () => {
+    const { dco, transport } = await setUp();
+    await dco.addPeer(peer(1, transport));
+    await dco.deleteKey(1, "secondary");
+  });
+
+  test("after a failure without effect the slot is as it was, after another one it is empty", async () => {
+    const { dco, backend, transport } = await setUp();
+    await dco.addPeer(peer(1, transport));
+    await dco.installKey(1, freshKey("primary", 0));
+    backend.failures.installKey = new DcoError("invalid", "no", { effect: "none" });
+    const refused = freshKey("primary", 1);
+    await expect(dco.installKey(1, refused)).rejects.toMatchObject({ code: "invalid" });
+    expect(await dco.keys(1)).toMatchObject([{ id: 0 }]);
+    backend.failures.installKey = new DcoError("system", "lost", { effect: "unknown" });
+    await expect(dco.installKey(1, refused)).rejects.toMatchObject({ code: "system" });
+    expect(await dco.keys(1)).toEqual([]);
+    delete backend.failures.installKey;
+    await expect(dco.installKey(1, refused)).rejects.toMatchObject({ field: "encrypt.key" });
+  });
+});
+
+describe("keepalive", () => {
+  test("is armed with the first key, once", async () => {
+    const { dco, backend, transport } = await setUp();
+    await dco.addPeer({ ...peer(1, transport), keepalive: { interval: 10, timeout: 60 } });
+    await dco.setPeer(1, { keepalive: { interval: 5, timeout: 30 } });
+    expect(backend.log.filter((line) => line.startsWith("setPeer"))).toEqual([]);
+    await dco.installKey(1, freshKey("primary", 0));
+    await dco.installKey(1, freshKey("secondary", 1));
+    expect(backend.log.filter((line) => line.startsWith("setPeer"))).toEqual([
+      'setPeer 1 {"interval":5,"timeout":30}',
+    ]);
+    await dco.setPeer(1, { keepalive: "off" });
+    expect(backend.log.at(-1)).toBe('setPeer 1 "off"');
+  });
+});
+
+describe("key material", () => {
+  test("is not taken twice for one direction, on any peer", async () => {
+    const { dco, transport } = await setUp();
+    await dco.addPeer(peer(1, transport));
+    await dco.addPeer(peer(2, transport));
+    const key = freshKey();
+    await dco.installKey(1, key);
+    await expect(dco.installKey(2, { ...freshKey(), encrypt: key.encrypt })).rejects.toMatchObject({
+      code: "invalid",
+      field: "encrypt.key",
+    });
+    await expect(dco.installKey(2, { ...freshKey(), decrypt: key.decrypt })).rejects.toMatchObject({
+      code: "invalid",
+      field: "decrypt.key",
+    });
+    await dco.installKey(2, freshKey());
+  });
+
+  test("is zeroed for the caller with wipe: true, also when it is refused", async () => {
+    const { dco, transport } = await setUp();
+    await dco.addPeer(peer(1, transport));
+    const zero = (key: KeyOptions) =>
+      [key.encrypt.key, key.encrypt.nonceTail, key.decrypt.key, key.decrypt.nonceTail].every((bytes) =>
+        bytes.every((byte) => byte === 0),
+      );
+    const good = { ...freshKey(), wipe: true };
+    await dco.installKey(1, good);
+    expect(zero(good)).toBe(true);
+    const bad = { ...freshKey("secondary", 0), wipe: true };
+    await expect(dco.installKey(1, bad)).rejects.toThrow();
+    expect(zero(bad)).toBe(true);
+    const kept = freshKey("secondary", 2);
+    await dco.installKey(1, kept);
+    expect(zero(kept)).toBe(false);
+  });
+
+  test("is in no error, in no form of printing it", async () => {
+    const { dco, transport } = await setUp();
+    await dco.addPeer(peer(1, transport));
+    const key = freshKey();
+    const secrets = [key.encrypt.key, key.decrypt.key].map((bytes) => Buffer.from(bytes).toString("hex"));
+    const wrong = { ...key, encrypt: { ...key.encrypt, key: key.encrypt.key.subarray(1) } };
+    const error = await dco.installKey(1, wrong).catch((refusal: unknown) => refusal);
+    const shown = `${inspect(error, { depth: 9, showHidden: true })}${JSON.stringify(error)}${String(error)}`;
+    for (const secret of secrets) expect(shown.replaceAll(" ", "")).not.toContain(secret.slice(2, 20));
+    expect(error).toMatchObject({ field: "encrypt.key" });
+  });
+
+  test("the ledger tells 20,000 keys apart, and knows each again", () => {
+    const ledger = new KeyLedger();
+    const key = (n: number) => {
+      const bytes = new Uint8Array(32);
+      new DataView(bytes.buffer).setUint32(0, n);
+      return bytes;
+    };
+    for (let n = 0; n < 20_000; n++) {
+      const reserved = ledger.reserve(key(n));
+      expect(reserved).toBeDefined();
+      reserved?.commit();
+    }
+    for (let n = 0; n < 20_000; n++) expect(ledger.reserve(key(n))).toBeUndefined();
+    const released = ledger.reserve(key(20_000));
+    expect(ledger.reserve(key(20_000))).toBeUndefined();
+    released?.release();
+    expect(ledger.reserve(key(20_000))).toBeDefined();
+  });
+});
