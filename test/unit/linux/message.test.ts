@@ -19,7 +19,7 @@ function header(length: number, type: number, flags = 0): string {
 
 describe("parseDatagram", () => {
   test("reads the header of each message", () => {
-    const messages = parseDatagram(bytes(header(20, 0x25, 0x12) + "01020304" + header(16, 3)));
+    const messages = parseDatagram(bytes(`${header(20, 0x25, 0x12)}01020304${header(16, 3)}`));
     expect(
       messages.map(({ type, flags, sequence, portId, start, end }) => ({
         type,
@@ -47,8 +47,8 @@ describe("parseDatagram", () => {
     ["a cut-off header", header(16, 0x25).slice(0, -2)],
     ["a length below the header", header(15, 0x25)],
     ["a length of zero", header(0, 0x25)],
-    ["a length beyond the datagram", header(24, 0x25) + "01020304"],
-    ["a length near 2^32", header(0xfffffff0, 0x25) + "01020304"],
+    ["a length beyond the datagram", `${header(24, 0x25)}01020304`],
+    ["a length near 2^32", `${header(0xfffffff0, 0x25)}01020304`],
     ["stray bytes at the end", `${header(16, 0x25)}0000`],
     ["a second message cut off", header(16, 0x25) + header(16, 0x25).slice(0, 20)],
   ])("refuses %s", (_, hex) => {
@@ -158,7 +158,7 @@ describe("decodeAcknowledgement", () => {
       "0800050003000000" + // MISS_TYPE 3
       "0800060018000000"; // MISS_NEST 24
     const error = message(
-      header(16 + 20 + attributes.length / 2, 2, 0x300) + `eaffffff${request}${attributes}`,
+      `${header(16 + 20 + attributes.length / 2, 2, 0x300)}eaffffff${request}${attributes}`,
     );
     expect(decodeAcknowledgement(error)).toEqual({
       errno: 22,
