@@ -65,7 +65,7 @@ export function outcome<T>(body: () => T): { readonly value: T } | { readonly co
   try {
     return { value: body() };
   } catch (error) {
-    if (error instanceof DcoError && error.stack !== undefined) return { code: error.code };
+    if (error instanceof DcoError) return { code: error.code };
     throw error;
   }
 }
