@@ -217,9 +217,10 @@ exchange(route, "newlink no such kind", "a kind that no module has", (b) =>
 exchange(route, "newlink name too long", "16 characters", (b) =>
   newLink(b, 21, { name: "a234567890123456", kind: "ifb" }),
 );
-exchange(route, "newlink", "ifb d0 with MTU and alias", (b) =>
-  newLink(b, 22, { name: "d0", kind: "ifb", mtu: 1400, alias: "owner 1" }),
-);
+exchange(route, "newlink", "ifb d0 with MTU, and its alias by name in the same send", (b) => {
+  newLink(b, 22, { name: "d0", kind: "ifb", mtu: 1400 });
+  setLink(b, 22, { name: "d0" }, { alias: "owner 1" });
+});
 const [reply] = exchange(route, "getlink by name", "reply and acknowledgement", (b) =>
   getLink(b, 23, { name: "d0" }),
 );

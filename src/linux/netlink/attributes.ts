@@ -2,14 +2,14 @@
  * Encodes and decodes attributes by their table.
  */
 
-import { type DcoError, invalid } from "../../core/errors.ts";
+import { invalid } from "../../core/errors.ts";
 import type { MessageBuilder } from "./builder.ts";
 import { NLA_TYPE_MASK } from "./constants.ts";
 import { AttributeReader } from "./reader.ts";
 import type { Region } from "./region.ts";
 import { malformed } from "./region.ts";
 import type { Attributes, AttributeTable, Shape } from "./table.ts";
-import { entriesOf, joinPath, wireName } from "./table.ts";
+import { entriesOf, expectedSizes, joinPath, wireName } from "./table.ts";
 
 /**
  * The attributes of a region as an object.
@@ -61,47 +61,31 @@ export function encodeAttributes<const T extends AttributeTable>(
 /** The value of the attribute that the reader is at. */
 export function decodeValue(shape: Shape, at: AttributeReader, path: string): unknown {
   const { view, bytes, start, length } = at;
+  const expected = expectedSizes(shape, length);
+  if (expected !== undefined) throw malformed(path, `${length} bytes, expected ${expected}`);
   switch (shape.type) {
     case "u8":
-      expectSize(length, 1, path);
       return view.getUint8(start);
     case "u16":
-      expectSize(length, 2, path);
       return view.getUint16(start, true);
     case "u16be":
-      expectSize(length, 2, path);
       return view.getUint16(start, false);
     case "u32":
-      expectSize(length, 4, path);
       return view.getUint32(start, true);
     case "s32":
-      expectSize(length, 4, path);
       return view.getInt32(start, true);
     case "u64":
-      expectSize(length, 8, path);
       return view.getBigUint64(start, true);
     case "s64":
-      expectSize(length, 8, path);
       return view.getBigInt64(start, true);
     case "uint":
-      if (length !== 4 && length !== 8) throw wrongSize(length, "4 or 8", path);
       return length === 4 ? BigInt(view.getUint32(start, true)) : view.getBigUint64(start, true);
     case "u16or32":
-      if (length !== 2 && length !== 4) throw wrongSize(length, "2 or 4", path);
       return length === 2 ? view.getUint16(start, true) : view.getUint32(start, true);
     case "ip4":
-      expectSize(length, 4, path);
-      return bytes.slice(start, at.end);
     case "ip6":
-      expectSize(length, 16, path);
-      return bytes.slice(start, at.end);
     case "ip":
-      if (length !== 4 && length !== 16) throw wrongSize(length, "4 or 16", path);
-      return bytes.slice(start, at.end);
     case "bytes":
-      if (length < shape.min || length > shape.max) {
-        throw wrongSize(length, `${shape.min} to ${shape.max}`, path);
-      }
       return bytes.slice(start, at.end);
     case "string":
       return decodeString(at);
@@ -123,7 +107,7 @@ function* decodeElements(element: Shape, at: AttributeReader, path: string): Gen
 }
 
 /** Text up to the first NUL: the kernel ends strings with one, but not all of them. */
-export function decodeString({ bytes, start, end }: Region): string {
+function decodeString({ bytes, start, end }: Region): string {
   const nul = bytes.subarray(start, end).indexOf(0);
   const stop = nul < 0 ? end : start + nul;
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString("utf8");
@@ -253,12 +237,4 @@ function boundedBytes(value: unknown, min: number, max: number, path: string): U
     throw invalid(path, `not ${min} to ${max} bytes`);
   }
   return value;
-}
-
-function expectSize(length: number, size: number, path: string): void {
-  if (length !== size) throw wrongSize(length, String(size), path);
-}
-
-function wrongSize(length: number, expected: string, path: string): DcoError {
-  return malformed(path, `${length} bytes, expected ${expected}`);
 }

@@ -76,7 +76,10 @@ export const LINK_LAYOUT: MessageLayout = {
   },
 };
 
-/** What `newLink` creates. */
+/**
+ * What `newLink` creates. It has no alias, because the kernel ignores one in a creation: set it with `setLink`
+ * by the same name in the same send, so that no interface without its owner's marker is ever left behind.
+ */
 export interface NewLink {
   /** Left out: the kernel numbers one by its own pattern. */
   readonly name?: string | undefined;
@@ -84,7 +87,6 @@ export interface NewLink {
   readonly kind: string;
   /** IFLA_OVPN_MODE: 0 point to point, 1 multi-peer. */
   readonly ovpnMode?: number | undefined;
-  readonly alias?: string | undefined;
   readonly mtu?: number | undefined;
   /** Create it in this network namespace, by an open descriptor. */
   readonly netnsFd?: number | undefined;
@@ -136,7 +138,6 @@ export function newLink(builder: MessageBuilder, sequence: number, link: NewLink
   beginLink(builder, RTM_NEWLINK, flags, sequence, 0, 0, 0);
   if (link.name !== undefined) builder.string(LINK.name.number, link.name);
   if (link.mtu !== undefined) builder.u32(LINK.mtu.number, link.mtu);
-  if (link.alias !== undefined) builder.data(LINK.alias.number, Buffer.from(link.alias));
   if (link.netnsFd !== undefined) builder.u32(LINK.netnsFd.number, link.netnsFd);
   const info = builder.beginNest(LINK.info.number);
   builder.string(LINK.info.table.kind.number, link.kind);
@@ -149,19 +150,23 @@ export function newLink(builder: MessageBuilder, sequence: number, link: NewLink
   builder.endMessage();
 }
 
-/** Appends RTM_NEWLINK that changes the link with this index. */
-export function setLink(builder: MessageBuilder, sequence: number, index: number, change: LinkChange): void {
+/**
+ * Appends RTM_NEWLINK that changes a link.
+ *
+ * @param link its index, or its name; to give it a new name it takes the index
+ */
+export function setLink(
+  builder: MessageBuilder,
+  sequence: number,
+  link: number | { readonly name: string },
+  change: LinkChange,
+): void {
+  const index = typeof link === "number" ? link : 0;
+  const flags = change.up === true ? IFF_UP : 0;
   const mask = change.up === undefined ? 0 : IFF_UP;
-  beginLink(
-    builder,
-    RTM_NEWLINK,
-    NLM_F_REQUEST | NLM_F_ACK,
-    sequence,
-    index,
-    change.up === true ? IFF_UP : 0,
-    mask,
-  );
-  if (change.name !== undefined) builder.string(LINK.name.number, change.name);
+  beginLink(builder, RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, sequence, index, flags, mask);
+  if (typeof link !== "number") builder.string(LINK.name.number, link.name);
+  else if (change.name !== undefined) builder.string(LINK.name.number, change.name);
   if (change.mtu !== undefined) builder.u32(LINK.mtu.number, change.mtu);
   // The kernel takes the alias by its length, without NUL.
   if (change.alias !== undefined) builder.data(LINK.alias.number, Buffer.from(change.alias));

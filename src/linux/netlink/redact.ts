@@ -1,18 +1,25 @@
 /**
  * A message's bytes in hexadecimal for a trace, with secrets left out.
  *
- * What the tables mark as secret is hidden; so is everything that cannot be told from a secret: a nest of
- * secrets that is not as its table says, the rest of a malformed message of a family that has secrets,
- * attributes that it does not know, and the payload of an unknown family.
+ * What the tables mark as secret is hidden. So is everything that cannot be told from a secret: in a family that
+ * has secrets a nest that is not as its table says, and attributes that a table with secrets does not know; and
+ * the payload of an unknown family.
  */
 
-import { NLMSG_ERROR, NLMSG_HEADER, NLMSG_MIN_TYPE } from "./constants.ts";
-import type { MessageKinds } from "./describe.ts";
+import {
+  NLM_F_ACK_TLVS,
+  NLM_F_CAPPED,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_HEADER,
+  NLMSG_MIN_TYPE,
+} from "./constants.ts";
+import type { MessageKind, MessageKinds } from "./describe.ts";
 import type { NetlinkMessage } from "./message.ts";
 import { AttributeReader } from "./reader.ts";
 import type { Region } from "./region.ts";
 import type { ContainerShape, Shape } from "./table.ts";
-import { isContainer, shapeWithin } from "./table.ts";
+import { expectedSizes, isContainer, shapeWithin } from "./table.ts";
 
 /** Start and end of hidden bytes, in the datagram. */
 type Span = readonly [start: number, end: number];
@@ -33,52 +40,65 @@ export function redactedHex(message: NetlinkMessage, kinds: MessageKinds): strin
 
 /** The hidden spans, in order and apart. */
 function secretSpans(message: NetlinkMessage, kinds: MessageKinds): Span[] {
-  const { view, start, end, type } = message;
-  let region: Region = message;
-  let kind = kinds(type);
-  let payload = start;
-  if (type < NLMSG_MIN_TYPE) {
-    // The kernel returns a refused request in its answer, keys and all, unless the socket has NETLINK_CAP_ACK.
-    payload = start + 4 + NLMSG_HEADER;
-    if (type !== NLMSG_ERROR || end <= payload) return [];
-    kind = kinds(view.getUint16(start + 8, true));
-    const length = view.getUint32(start + 4, true);
-    if (length >= NLMSG_HEADER && start + 4 + length < end) region = { ...region, end: start + 4 + length };
-  }
-  if (kind === undefined) return [[payload, end]];
+  const { start, end, type, flags } = message;
+  if (type >= NLMSG_MIN_TYPE) return spansOf(message, kinds(type));
+  // Control messages: what they say by themselves is known, and nothing else is shown.
+  if (type === NLMSG_ERROR) return (flags & NLM_F_CAPPED) !== 0 ? [] : spansOfEcho(message, kinds);
+  const shown = type !== NLMSG_DONE ? start : (flags & NLM_F_ACK_TLVS) !== 0 ? end : start + 4;
+  return shown < end ? [[shown, end]] : [];
+}
+
+/** The kernel returns a refused request in its answer, keys and all, unless the socket has NETLINK_CAP_ACK. */
+function spansOfEcho(message: NetlinkMessage, kinds: MessageKinds): Span[] {
+  const { bytes, view, start, end } = message;
+  const echo = start + 4;
+  const payload = echo + NLMSG_HEADER;
+  if (end <= payload) return [];
+  const length = view.getUint32(echo, true);
+  // An echo that lies about its length goes to the end.
+  const isTrue = length >= NLMSG_HEADER && length < end - echo;
+  const request = { bytes, view, start: payload, end: isTrue ? echo + length : end };
+  return spansOf(request, kinds(view.getUint16(echo + 4, true)));
+}
+
+function spansOf(payload: Region, kind: MessageKind | undefined): Span[] {
   const spans: Span[] = [];
-  const from = payload + kind.layout.header;
-  if (from < region.end) collect({ type: "nest", table: kind.layout.table }, region, from, spans);
+  const from = payload.start + (kind?.layout.header ?? 0);
+  if (from >= payload.end) return spans;
+  if (kind === undefined) return [[from, payload.end]];
+  const top: ContainerShape = { type: "nest", table: kind.layout.table };
+  if (hasSecrets(top)) collect(top, payload, from, spans);
   return spans;
 }
 
-/** Adds the spans of a container's secrets, in order. */
+/** Adds the spans of a container's secrets, in order; the container is in a family that has some. */
 function collect(parent: ContainerShape, region: Region, from: number, spans: Span[]): void {
-  if (!hasSecrets(parent)) return;
-  if (holdsSecrets(parent) && !isAsDeclared(parent, region, from)) {
+  if (!isAsDeclared(parent, region, from)) {
     spans.push([from, region.end]);
     return;
   }
   const reader = new AttributeReader(region, from);
-  try {
-    while (reader.next()) {
-      const shape = shapeWithin(parent, reader.type);
-      if (shape === undefined) spans.push([reader.offset, reader.end]);
-      else if (isContainer(shape)) collect(shape, reader, reader.start, spans);
-      else if (isSecret(shape)) spans.push([reader.start, reader.end]);
-    }
-  } catch {
-    spans.push([Math.max(from, reader.end), region.end]);
+  while (reader.next()) {
+    const shape = shapeWithin(parent, reader.type);
+    if (shape === undefined) {
+      // A later kernel's attribute: it may be a secret where others are.
+      if (hasSecrets(parent)) spans.push([reader.offset, reader.end]);
+    } else if (isContainer(shape)) collect(shape, reader, reader.start, spans);
+    else if (isSecret(shape)) spans.push([reader.start, reader.end]);
   }
 }
 
-/** Whether every attribute is one of the table's, with a size that it allows. */
+/**
+ * Whether every attribute has a size that the table allows. Bytes that got out of step look like anything, so
+ * an unknown attribute next to secrets counts as well.
+ */
 function isAsDeclared(parent: ContainerShape, region: Region, from: number): boolean {
+  const strict = holdsSecrets(parent);
   const reader = new AttributeReader(region, from);
   try {
     while (reader.next()) {
       const shape = shapeWithin(parent, reader.type);
-      if (shape?.type !== "bytes" || reader.length < shape.min || reader.length > shape.max) return false;
+      if (shape === undefined ? strict : expectedSizes(shape, reader.length) !== undefined) return false;
     }
     return true;
   } catch {

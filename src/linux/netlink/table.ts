@@ -51,6 +51,30 @@ export type ValueOf<S extends Shape> = S extends { readonly table: infer T exten
               ? true
               : number;
 
+const SIZES: { readonly [T in Shape["type"]]?: readonly number[] } = {
+  u8: [1],
+  u16: [2],
+  u32: [4],
+  s32: [4],
+  u64: [8],
+  s64: [8],
+  uint: [4, 8],
+  u16be: [2],
+  u16or32: [2, 4],
+  ip4: [4],
+  ip6: [16],
+  ip: [4, 16],
+};
+
+/** What sizes a payload may have: undefined when it is one of them, else a text that lists them. */
+export function expectedSizes(shape: Shape, length: number): string | undefined {
+  if (shape.type === "bytes") {
+    return length >= shape.min && length <= shape.max ? undefined : `${shape.min} to ${shape.max}`;
+  }
+  const sizes = SIZES[shape.type];
+  return sizes === undefined || sizes.includes(length) ? undefined : sizes.join(" or ");
+}
+
 /** What a table's attributes look like as an object: each is there or not. */
 export type Attributes<T extends AttributeTable> = {
   readonly [K in keyof T]?: ValueOf<T[K]>;

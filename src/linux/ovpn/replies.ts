@@ -6,8 +6,8 @@ import { decodeAttributes } from "../netlink/attributes.ts";
 import { GENL_HEADER, genlAttributes, genlCommand } from "../netlink/genl.ts";
 import type { NetlinkMessage } from "../netlink/message.ts";
 import { malformed } from "../netlink/region.ts";
-import type { CipherAlgorithm, KeySlotName } from "./messages.ts";
-import { CIPHER_ALGORITHMS, DELETE_REASONS, type DeleteReason, OVPN, OVPN_COMMANDS } from "./messages.ts";
+import type { CipherAlgorithm, DeleteReason, KeySlotName } from "./messages.ts";
+import { CIPHER_ALGORITHMS, DELETE_REASONS, KEY_SLOTS, OVPN, OVPN_COMMANDS } from "./messages.ts";
 
 /** What key-get tells; the key itself is never readable. */
 export interface KeyReply {
@@ -45,12 +45,11 @@ export type OvpnNotification =
 export function decodeKey(message: NetlinkMessage): KeyReply {
   const from = genlAttributes(message, OVPN_COMMANDS.keyGet);
   const key = decodeAttributes(OVPN, message, from).keyconf ?? {};
-  const cipher = required(key.cipherAlg, "keyconf.cipher-alg");
   return {
     peer: required(key.peerId, "keyconf.peer-id"),
-    slot: required(key.slot, "keyconf.slot") === 0 ? "primary" : "secondary",
+    slot: nameOf(KEY_SLOTS, key.slot, "keyconf.slot"),
     keyId: required(key.keyId, "keyconf.key-id"),
-    cipher: cipherName(cipher),
+    cipher: nameOf(CIPHER_ALGORITHMS, key.cipherAlg, "keyconf.cipher-alg"),
   };
 }
 
@@ -99,9 +98,13 @@ function required<T>(value: T | undefined, path: string): T {
   return value;
 }
 
-function cipherName(number: number): CipherAlgorithm {
-  for (const [name, value] of Object.entries(CIPHER_ALGORITHMS)) {
-    if (value === number) return name as CipherAlgorithm;
-  }
-  throw malformed("keyconf.cipher-alg", `${number} is no cipher that the codec knows`);
+/** The name of a number in a list of names. */
+function nameOf<T extends string>(
+  names: Readonly<Record<T, number>>,
+  number: number | undefined,
+  path: string,
+): T {
+  const wanted = required(number, path);
+  for (const name in names) if (names[name] === wanted) return name;
+  throw malformed(path, `${wanted} is not known`);
 }

@@ -1,0 +1,71 @@
+/** What the tests of the Linux codec share. */
+
+import { readFileSync } from "node:fs";
+import { DcoError } from "../../../src/core/errors.ts";
+import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
+import { parseDatagram } from "../../../src/linux/netlink/message.ts";
+
+/** One request to a real kernel and what it answered, in hexadecimal. */
+export interface CapturedExchange {
+  readonly name: string;
+  readonly note: string;
+  readonly request: string;
+  readonly answers: readonly string[];
+}
+
+function readVector(name: string): unknown {
+  return JSON.parse(readFileSync(new URL(`../../vectors/${name}`, import.meta.url), "utf8"));
+}
+
+/** The worked examples of the ovpn family. */
+export const GOLDEN = readVector("linux-ovpn-golden.json") as Readonly<{
+  family: number;
+  ifindex: number;
+  newLink: string;
+  peerNew: string;
+  keyNew: string;
+  peerDump: string;
+  peerDelNtf: string;
+  keySwapNtf: string;
+  peerFloatNtf: string;
+}>;
+
+/** What a kernel answered; see the vector's own note. */
+export const CAPTURED = readVector("linux-netlink-captured.json") as Readonly<{
+  index: number;
+  exchanges: readonly CapturedExchange[];
+}>;
+
+/** The captured exchange with this name. */
+export function captured(name: string): CapturedExchange {
+  const found = CAPTURED.exchanges.find((exchange) => exchange.name === name);
+  if (found === undefined) throw new Error(`no captured exchange "${name}"`);
+  return found;
+}
+
+/** All messages of a captured exchange's answers. */
+export function answersOf(name: string): NetlinkMessage[] {
+  return captured(name).answers.flatMap((answer) => parseDatagram(bytes(answer)));
+}
+
+/** Hexadecimal digits as bytes. */
+export function bytes(hex: string): Buffer {
+  return Buffer.from(hex, "hex");
+}
+
+/** The only message in a datagram. */
+export function message(hex: string): NetlinkMessage {
+  const [only, ...others] = parseDatagram(bytes(hex));
+  if (only === undefined || others.length > 0) throw new Error("not one message");
+  return only;
+}
+
+/** What `body` returns, or the code of the DcoError it throws; anything else it throws goes on. */
+export function outcome<T>(body: () => T): { readonly value: T } | { readonly code: string } {
+  try {
+    return { value: body() };
+  } catch (error) {
+    if (error instanceof DcoError) return { code: error.code };
+    throw error;
+  }
+}
