@@ -94,7 +94,7 @@ export class KeyLedger {
   #digest(key: Uint8Array): KeyDigest {
     const input = this.#input.subarray(0, SECRET_BYTES + key.length);
     input.set(key, SECRET_BYTES);
-    const digest = Buffer.from(hash("sha256", input, "latin1"), "latin1");
+    const digest = Buffer.from(hash("sha256", input, "binary"), "binary");
     input.fill(0, SECRET_BYTES);
     // `low` is never 0, which marks an empty slot of the set.
     return { low: digest.readUInt32LE(0) || 1, high: digest.readUInt32LE(4) };
