@@ -20,6 +20,11 @@ export function at(path: string | undefined, name: string): string {
   return path === undefined || path === "" ? name : `${path}.${name}`;
 }
 
+/** The same for a name that the caller made up: one that is no word stands in brackets, and is cut. */
+function atAny(path: string | undefined, name: string): string {
+  return /^\w{1,60}$/.test(name) ? at(path, name) : `${path ?? ""}[${quote(name)}]`;
+}
+
 /** What a value is, in words and without the value. */
 export function kindOf(value: unknown): string {
   if (value === undefined || value === null) return String(value);
@@ -64,7 +69,7 @@ export function readFields<const Name extends string>(
     throw invalid(whole, "cannot be read", { cause });
   }
   for (const name of present) {
-    if (!known.includes(name as Name)) throw invalid(at(path, name), `unknown option ${quote(name)}`);
+    if (!known.includes(name as Name)) throw invalid(atAny(path, name), `unknown option ${quote(name)}`);
   }
   return fields;
 }
