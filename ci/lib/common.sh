@@ -9,15 +9,6 @@ die() {
   exit 1
 }
 
-# What could not be set up, for the summary at the end. One sentence a line.
-DCOKIT_NOTES=${DCOKIT_NOTES:-}
-note() {
-  say "$@"
-  DCOKIT_NOTES="$DCOKIT_NOTES$*
-"
-  export DCOKIT_NOTES
-}
-
 # Downloads that outlive a checkout: Node, npm, kernels.
 use_cache() {
   if [ -z "${DCOKIT_CACHE:-}" ]; then

@@ -11,10 +11,11 @@ missing_packages() (
   [ ! -f "$root/ci/vm/deps" ] || bash "$root/ci/vm/deps" | tr '\n' ' '
 )
 
-# Sets DCOKIT_MISSING to what is still missing at the end, and DCOKIT_MISSING_WHY.
+# Sets DCOKIT_MISSING to what is still missing at the end, and DCOKIT_MISSING_WHY; DCOKIT_APT_FAILED to 1 where
+# we had the right to install it.
 setup_packages() {
-  DCOKIT_MISSING='' DCOKIT_MISSING_WHY=''
-  export DCOKIT_MISSING DCOKIT_MISSING_WHY
+  DCOKIT_MISSING='' DCOKIT_MISSING_WHY='' DCOKIT_APT_FAILED=''
+  export DCOKIT_MISSING DCOKIT_MISSING_WHY DCOKIT_APT_FAILED
   if [ "$(uname -s)" != Linux ]; then
     DCOKIT_MISSING_WHY="this machine runs $(uname -s), not Linux"
     return 0
@@ -35,7 +36,7 @@ setup_packages() {
   else
     DCOKIT_MISSING_WHY="not root, and no sudo without a password"
   fi
-  [ -z "$DCOKIT_MISSING" ] || note "Debian packages missing: $DCOKIT_MISSING ($DCOKIT_MISSING_WHY)." \
+  [ -z "$DCOKIT_MISSING" ] || say "Debian packages missing: $DCOKIT_MISSING ($DCOKIT_MISSING_WHY)." \
     "To install them: apt-get install --no-install-recommends $DCOKIT_MISSING"
 }
 
@@ -55,6 +56,7 @@ install_packages() {
   DCOKIT_MISSING=${DCOKIT_MISSING% }
   if [ -n "$DCOKIT_MISSING" ]; then
     DCOKIT_MISSING_WHY="apt-get could not install them"
+    DCOKIT_APT_FAILED=1
   else
     say "Debian packages are ready"
   fi
