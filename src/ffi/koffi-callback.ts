@@ -1,5 +1,8 @@
 /**
  * Callbacks on koffi.
+ *
+ * A call of an address that was given back to koffi crashes the process, and a native thread may call late.
+ * So addresses are not given back: a closed one does nothing, and is used again when there are many.
  */
 import type * as Koffi from "koffi";
 import { DcoError } from "../core/errors.ts";
@@ -7,61 +10,95 @@ import { koffiType } from "./koffi-function.ts";
 import type { CallbackArgument, CallbackParameter, Ffi, NativeCallback } from "./types.ts";
 
 type KoffiModule = typeof Koffi;
+type Callee = Parameters<Ffi["callback"]>[2];
+type Result = "void" | "i32" | "u32";
 
-/** koffi keeps a type for ever, so there is one for each signature. */
-const pointers = new Map<string, Koffi.TypeObject>();
+/** A registered address, and what it calls now. */
+interface Slot {
+  pointer: bigint;
+  callee: Callee | undefined;
+}
+
+/** Addresses of one signature. */
+interface Signature {
+  /** koffi keeps a type for ever, so there is one for each signature. */
+  readonly type: Koffi.TypeObject;
+  /** Closed, the longest first. */
+  readonly closed: Slot[];
+}
+
+/** Closed addresses of one signature before the oldest is used again; koffi has 8,192 in a process. */
+const RESTING = 64;
+
+const signatures = new Map<string, Signature>();
 
 /** See `Ffi.callback`. */
 export function adaptCallback(
   koffi: KoffiModule,
-  result: "void" | "i32" | "u32",
+  result: Result,
   parameters: readonly CallbackParameter[],
-  fn: Parameters<Ffi["callback"]>[2],
+  fn: Callee,
 ): NativeCallback {
-  const unsigned = parameters.map((type) => type === "u64" || type === "usize" || type === "pointer");
-  const convert = unsigned.includes(true);
-  const called = (...args: CallbackArgument[]) => {
-    if (!convert) return fn(...args);
-    // koffi gives 64 bits without a sign as if they had one.
-    return fn(...args.map((arg, i) => (unsigned[i] ? withoutSign(arg, parameters[i] === "pointer") : arg)));
-  };
-  let pointer: bigint;
-  try {
-    pointer = koffi.register(called, pointerTo(koffi, result, parameters));
-  } catch (cause) {
-    // koffi has 8,192 slots in a process.
-    throw new DcoError("busy", `no more callbacks: ${(cause as Error).message}`, { cause });
-  }
+  const signature = signatureOf(koffi, result, parameters);
+  const slot =
+    signature.closed.length > RESTING
+      ? (signature.closed.shift() as Slot)
+      : register(koffi, signature.type, result, parameters);
+  slot.callee = fn;
   let closed = false;
   return {
     get pointer() {
       if (closed) throw new DcoError("closed", "the callback is closed");
-      return pointer;
+      return slot.pointer;
     },
     close() {
       if (closed) return;
       closed = true;
-      koffi.unregister(pointer);
+      slot.callee = undefined;
+      signature.closed.push(slot);
     },
   };
 }
 
-/** The type "pointer to such a function". */
-function pointerTo(
+function signatureOf(
   koffi: KoffiModule,
-  result: "void" | "i32" | "u32",
+  result: Result,
   parameters: readonly CallbackParameter[],
-) {
+): Signature {
   const key = `${result}(${parameters.join()})`;
-  let type = pointers.get(key);
-  if (!type) {
-    type = koffi.pointer(koffi.proto(null, koffiType(result), parameters.map(koffiType)));
-    pointers.set(key, type);
+  let signature = signatures.get(key);
+  if (!signature) {
+    const type = koffi.pointer(koffi.proto(null, koffiType(result), parameters.map(koffiType)));
+    signature = { type, closed: [] };
+    signatures.set(key, signature);
   }
-  return type;
+  return signature;
 }
 
-function withoutSign(value: CallbackArgument, big: boolean): CallbackArgument {
-  if (big || value < 0) return BigInt.asUintN(64, BigInt(value));
+function register(
+  koffi: KoffiModule,
+  type: Koffi.TypeObject,
+  result: Result,
+  parameters: readonly CallbackParameter[],
+): Slot {
+  const nothing = result === "void" ? undefined : 0;
+  const slot: Slot = { pointer: 0n, callee: undefined };
+  const called = (...args: CallbackArgument[]): number | undefined => {
+    if (!slot.callee) return nothing;
+    for (const [i, type] of parameters.entries()) args[i] = asDeclared(args[i] as CallbackArgument, type);
+    return slot.callee(...args);
+  };
+  try {
+    slot.pointer = koffi.register(called, type);
+    return slot;
+  } catch (cause) {
+    throw new DcoError("busy", `no more callbacks: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** koffi gives 64 bits without a sign as if they had one. */
+function asDeclared(value: CallbackArgument, type: CallbackParameter): CallbackArgument {
+  if (type === "pointer") return BigInt.asUintN(64, BigInt(value));
+  if (value < 0 && (type === "u64" || type === "usize")) return BigInt.asUintN(64, BigInt(value));
   return value;
 }

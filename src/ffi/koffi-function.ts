@@ -2,7 +2,7 @@
  * Functions on koffi.
  */
 import type * as Koffi from "koffi";
-import { invalid } from "../core/errors.ts";
+import type { FunctionRequest } from "./request.ts";
 import type { NativeArgument, NativeFunction, NativeResult, NativeResults, NativeType } from "./types.ts";
 
 type KoffiModule = typeof Koffi;
@@ -26,19 +26,10 @@ export function koffiType(type: NativeType): string {
   return TYPES[type];
 }
 
-/** What to look up. */
-export interface FunctionRequest<R extends NativeResult> {
-  readonly symbol: string;
-  readonly result: R;
-  readonly parameters: readonly NativeType[];
-  readonly errno: boolean;
-}
-
-type Raw = (...args: NativeArgument[]) => number | bigint | undefined;
-type Convert = (result: number | bigint | undefined) => number | bigint | undefined;
+type Value = number | bigint | undefined;
+type Raw = (...args: NativeArgument[]) => Value;
+type Convert = (result: Value) => Value;
 type RawAsync = (...args: [...NativeArgument[], (error: unknown, result: number) => void]) => void;
-
-const MOST_PARAMETERS_OF_ERRNO_CALLS = 6;
 
 /** Looks a function up and fits it to the seam. */
 export function adaptFunction<R extends NativeResult>(
@@ -47,9 +38,6 @@ export function adaptFunction<R extends NativeResult>(
   request: FunctionRequest<R>,
 ): NativeFunction<NativeResults[R]> {
   const { symbol, result, parameters } = request;
-  if (request.errno && !["i32", "i64", "isize"].includes(result)) {
-    throw invalid("options.errno", `a result of type ${result} cannot be a negative errno`);
-  }
   const native = handle.func(symbol, TYPES[result], parameters.map(koffiType));
   const nativeAsync: RawAsync = native.async;
   const convert = converter(koffi, result, request.errno);
@@ -62,47 +50,79 @@ export function adaptFunction<R extends NativeResult>(
 
 function converter(koffi: KoffiModule, result: NativeResult, errno: boolean): Convert | undefined {
   // Inside the callback of an async call, koffi.errno() is that of the call.
-  if (errno) return (value) => (value === -1 ? -koffi.errno() : value);
+  if (errno) return (value) => negate(value, koffi.errno);
   if (result === "pointer") return (value) => BigInt(value as number | bigint);
   return undefined;
 }
 
-/** A fixed number of parameters saves the array of a rest parameter on the hottest calls. */
-function withErrno(native: Raw, errno: () => number, parameters: number): Raw {
-  switch (parameters) {
-    case 0:
-      return () => check(native(), errno);
-    case 1:
-      return (a) => check(native(a as NativeArgument), errno);
-    case 2:
-      return (a, b) => check(native(a as NativeArgument, b as NativeArgument), errno);
-    case 3:
-      return (a, b, c) => check(native(a as never, b as never, c as never), errno);
-    case 4:
-      return (a, b, c, d) => check(native(a as never, b as never, c as never, d as never), errno);
-    case 5:
-      return (a, b, c, d, e) =>
-        check(native(a as never, b as never, c as never, d as never, e as never), errno);
-    case MOST_PARAMETERS_OF_ERRNO_CALLS:
-      return (a, b, c, d, e, f) =>
-        check(native(a as never, b as never, c as never, d as never, e as never, f as never), errno);
-    default:
-      return (...args) => check(native(...args), errno);
-  }
-}
-
-function check(result: number | bigint | undefined, errno: () => number): number | bigint | undefined {
+function negate(result: Value, errno: () => number): Value {
   return result === -1 ? -errno() : result;
 }
 
+/** A fixed number of parameters saves the array of a rest parameter: send, recv and ioctl are hot. */
+function withErrno(
+  native: (...args: (NativeArgument | undefined)[]) => Value,
+  errno: () => number,
+  n: number,
+): Raw {
+  switch (n) {
+    case 0:
+      return () => negate(native(), errno);
+    case 1:
+      return (a) => negate(native(a), errno);
+    case 2:
+      return (a, b) => negate(native(a, b), errno);
+    case 3:
+      return (a, b, c) => negate(native(a, b, c), errno);
+    case 4:
+      return (a, b, c, d) => negate(native(a, b, c, d), errno);
+    case 5:
+      return (a, b, c, d, e) => negate(native(a, b, c, d, e), errno);
+    case 6:
+      return (a, b, c, d, e, f) => negate(native(a, b, c, d, e, f), errno);
+    default:
+      return (...args) => negate(native(...args), errno);
+  }
+}
+
+/** koffi refuses calls beyond 256 in flight, each with 256 KiB of its own; a few at a time really run. */
+const MOST_IN_FLIGHT = 128;
+const waiting: (() => void)[] = [];
+let inFlight = 0;
+
+function begin(start: () => void): void {
+  if (inFlight === MOST_IN_FLIGHT) {
+    waiting.push(start);
+    return;
+  }
+  inFlight++;
+  start();
+}
+
+function end(): void {
+  const next = waiting.shift();
+  if (next) next();
+  else inFlight--;
+}
+
 function promised(nativeAsync: RawAsync, convert: Convert | undefined) {
-  return (...args: NativeArgument[]): Promise<number | bigint | undefined> =>
+  return (...args: NativeArgument[]): Promise<Value> =>
     new Promise((resolve, reject) => {
-      nativeAsync(...args, (error, result) => {
-        // koffi does not keep the memory of typed arrays; this closure does, until the call has returned.
-        args.length = 0;
-        if (error) reject(error);
-        else resolve(convert ? convert(result) : result);
+      begin(() => {
+        try {
+          nativeAsync(...args, (error, result) => {
+            // koffi does not keep typed arrays alive; this closure does, until the call has returned.
+            args.length = 0;
+            // The errno is read before anything else is called.
+            const value = error || !convert ? result : convert(result);
+            end();
+            if (error) reject(error);
+            else resolve(value);
+          });
+        } catch (error) {
+          end();
+          reject(error);
+        }
       });
     });
 }

@@ -3,12 +3,16 @@
  *
  * A function without `errno` and with a plain integer result is koffi's own function: the seam costs nothing.
  */
+
+import { isMainThread } from "node:worker_threads";
 import type * as Koffi from "koffi";
 import { DcoError, invalid } from "../core/errors.ts";
+import { keepKoffiLoaded } from "./keep-loaded.ts";
 import { adaptCallback } from "./koffi-callback.ts";
 import { adaptFunction } from "./koffi-function.ts";
 import { createWatch } from "./koffi-watcher.ts";
 import { allocatePinned } from "./pinned.ts";
+import { checkRequest } from "./request.ts";
 import type { Ffi, FfiFeatures, NativeLibrary } from "./types.ts";
 import { THIS_PROCESS } from "./types.ts";
 import { lacks } from "./unsupported.ts";
@@ -48,7 +52,10 @@ export function createKoffi(module: unknown): Ffi {
     callback: (result, parameters, fn) => adaptCallback(koffi, result, parameters, fn),
     watchReadable(fd, onReadable, options = {}) {
       if (!features.fdWatcher) throw lacks("koffi", "fdWatcher");
-      watch ??= createWatch(koffi, ffi);
+      if (!watch) {
+        if (!isMainThread) keepKoffiLoaded(ffi);
+        watch = createWatch(koffi, ffi);
+      }
       return watch(fd, onReadable, options);
     },
   };
@@ -81,10 +88,12 @@ function adaptLibrary(koffi: KoffiModule, handle: Koffi.LibraryHandle, name: str
   return {
     has,
     func(symbol, result, parameters, options = {}) {
+      const request = { symbol, result, parameters, errno: options.errno === true };
+      checkRequest(request);
       if (!has(symbol)) {
         throw new DcoError("unavailable", `${name} has no function ${symbol}`, { target: symbol });
       }
-      return adaptFunction(koffi, handle, { symbol, result, parameters, errno: options.errno === true });
+      return adaptFunction(koffi, handle, request);
     },
   };
 }

@@ -3,8 +3,7 @@
  */
 import { createRequire } from "node:module";
 
-/** Requires a package by name, from the ESM and from the CommonJS build. */
+/** Requires a package by name. (The build has a stand-in for import.meta.url in CommonJS.) */
 export function requireNative(name: string): unknown {
-  // In the CommonJS build there is no import.meta, in ESM no __filename.
-  return createRequire(typeof __filename === "string" ? __filename : import.meta.url)(name);
+  return createRequire(import.meta.url)(name);
 }
