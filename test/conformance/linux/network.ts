@@ -1,0 +1,138 @@
+/**
+ * The sites on Linux: network namespaces on one bridge, made by this run and taken away at its end.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import type { Site } from "../world.ts";
+import { run, shellIn } from "./command.ts";
+
+/** A site that is a network namespace. */
+export interface LinuxSite extends Site {
+  readonly namespace: string;
+  readonly number: number;
+}
+
+/** The interface of a site that leads outside. */
+export const WIRE = "wire";
+
+/** Namespaces of a run have its process id, so that those of a killed run can be told. */
+const PREFIX = "dcokit-";
+
+/** Prefixes for documentation (RFC 5737, RFC 3849): nothing real has them. */
+const address4 = (host: number) => `192.0.2.${host}`;
+const address6 = (host: number) => `2001:db8::${host.toString(16)}`;
+
+/** The namespaces of one run. */
+export class Network {
+  readonly sites: readonly LinuxSite[];
+  readonly #names: readonly string[];
+  readonly #onExit = () => this.#remove();
+  #moves = 0;
+
+  private constructor(sites: readonly LinuxSite[], names: readonly string[]) {
+    this.sites = sites;
+    this.#names = names;
+  }
+
+  /** Makes a server's site and three clients' on one network. */
+  static async create(): Promise<Network> {
+    removeLeftBehind();
+    const hub = `${PREFIX}${process.pid}-hub`;
+    const sites = ["server", "client1", "client2", "client3"].map((name, at) => {
+      const namespace = `${PREFIX}${process.pid}-${name}`;
+      const number = at + 1;
+      const extras: object = { namespace };
+      return { name, namespace, number, extras, ipv4: address4(number), ipv6: address6(number) };
+    });
+    const network = new Network(sites, [hub, ...sites.map((site) => site.namespace)]);
+    process.once("exit", network.#onExit);
+    try {
+      await run("ip", ["netns", "add", hub]);
+      await run("ip", ["-n", hub, "link", "add", "bridge", "up", "type", "bridge"]);
+      for (const site of sites) await addSite(hub, site);
+    } catch (error) {
+      network.#remove();
+      throw error;
+    }
+    return network;
+  }
+
+  /** Gives a site other addresses on its wire. */
+  async move(site: LinuxSite): Promise<{ ipv4: string; ipv6: string }> {
+    // Never one that it had before: neighbours may still know that one.
+    const host = 20 + site.number + 4 * this.#moves++;
+    const moved = { ipv4: address4(host), ipv6: address6(host) };
+    await shellIn(
+      site.namespace,
+      `ip addr add ${moved.ipv4}/24 dev ${WIRE}
+       ip addr add ${moved.ipv6}/64 dev ${WIRE} nodad
+       ip addr del ${site.ipv4}/24 dev ${WIRE}
+       ip addr del ${site.ipv6}/64 dev ${WIRE}`,
+    );
+    return moved;
+  }
+
+  /** Takes back what `move` did. */
+  async moveBack(site: LinuxSite): Promise<void> {
+    await shellIn(
+      site.namespace,
+      `ip addr flush dev ${WIRE}
+       ip addr add ${site.ipv4}/24 dev ${WIRE}
+       ip addr add ${site.ipv6}/64 dev ${WIRE} nodad`,
+    );
+  }
+
+  close(): void {
+    process.removeListener("exit", this.#onExit);
+    this.#remove();
+  }
+
+  /** Synchronous, so that it works while the process exits. */
+  #remove(): void {
+    for (const name of this.#names) {
+      if (existsSync(`/run/netns/${name}`)) spawnSync("ip", ["netns", "del", name]);
+    }
+  }
+}
+
+async function addSite(hub: string, site: LinuxSite): Promise<void> {
+  const { namespace, number } = site;
+  await run("ip", ["netns", "add", namespace]);
+  await run("ip", [
+    "-n",
+    hub,
+    "link",
+    "add",
+    `port${number}`,
+    "master",
+    "bridge",
+    "up",
+    "type",
+    "veth",
+    "peer",
+    "name",
+    WIRE,
+    "netns",
+    namespace,
+  ]);
+  // The SDK's interfaces get no link-local address and ask for no router: so every packet in a tunnel is ours.
+  await shellIn(
+    namespace,
+    `ip link set lo up
+     ip addr add ${site.ipv4}/24 dev ${WIRE}
+     ip addr add ${site.ipv6}/64 dev ${WIRE} nodad
+     ip link set ${WIRE} up
+     echo 1 > /proc/sys/net/ipv6/conf/default/addr_gen_mode
+     echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra
+     echo 0 > /proc/sys/net/ipv4/icmp_ratelimit`,
+  );
+}
+
+/** Namespaces of runs that were killed. */
+function removeLeftBehind(): void {
+  const names = existsSync("/run/netns") ? readdirSync("/run/netns") : [];
+  for (const name of names) {
+    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) spawnSync("ip", ["netns", "del", name]);
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Sockets that the SDK did not make.
+ */
+import { fstatSync } from "node:fs";
+import { parseIp } from "../../../src/core/ip.ts";
+import { loadFfi } from "../../../src/ffi/index.ts";
+import { createPosix } from "../../../src/ffi/posix.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  packSockaddrBytes,
+  SOCKADDR_BYTES,
+  unpackSockaddr,
+} from "../../../src/ffi/sockaddr.ts";
+import type { ForeignSocket } from "../world.ts";
+import type { LinuxSite } from "./network.ts";
+
+const CLONE_NEWNET = 0x40000000;
+const O_RDONLY = 0;
+const SOCK_DGRAM = 2;
+
+/** See `World.openSocket`. */
+export function openForeignSocket(site: LinuxSite, family: 4 | 6): ForeignSocket {
+  const posix = createPosix(loadFfi());
+  const home = posix.open("/proc/thread-self/ns/net", O_RDONLY);
+  const there = posix.open(`/run/netns/${site.namespace}`, O_RDONLY);
+  let fd: number;
+  try {
+    posix.setns(there, CLONE_NEWNET);
+    try {
+      fd = posix.socket(family === 6 ? AF_INET6.linux : AF_INET, SOCK_DGRAM, 0);
+    } finally {
+      posix.setns(home, CLONE_NEWNET);
+    }
+  } finally {
+    posix.close(there);
+    posix.close(home);
+  }
+  const address = family === 6 ? new Uint8Array(16) : (parseIp(site.ipv4) as Uint8Array);
+  posix.bind(fd, packSockaddrBytes(address, 0));
+  const bytes = Buffer.alloc(SOCKADDR_BYTES);
+  posix.getsockname(fd, bytes);
+  const { port } = unpackSockaddr(bytes) as { port: number };
+  const inode = fstatSync(fd, { bigint: true }).ino;
+  const isOpen = () => {
+    try {
+      return fstatSync(fd, { bigint: true }).ino === inode;
+    } catch {
+      return false;
+    }
+  };
+  return {
+    fd,
+    local: { address: family === 6 ? "::" : site.ipv4, port },
+    isOpen,
+    close: async () => {
+      // The number may be another's by now, if the transport owned and closed it.
+      if (isOpen()) await posix.closeAsync(fd);
+    },
+  };
+}

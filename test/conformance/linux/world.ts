@@ -1,0 +1,134 @@
+/**
+ * One case on Linux.
+ */
+import type { Capabilities } from "../../../src/core/capabilities.ts";
+import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
+import { DcoError } from "../../../src/core/errors.ts";
+import type { CreateInterfaceOptions } from "../../../src/core/model.ts";
+import type { ClosableWorld, ForeignSocket, PingOptions, Site } from "../world.ts";
+import { ip, shellIn, startPing } from "./command.ts";
+import type { LinuxSite, Network } from "./network.ts";
+import { openForeignSocket } from "./socket.ts";
+import { inspectInterface } from "./system.ts";
+
+/** See {@link ClosableWorld}. */
+export class LinuxWorld implements ClosableWorld {
+  readonly driver: DcoDriver;
+  readonly server: LinuxSite;
+  readonly clients: readonly [LinuxSite, LinuxSite, LinuxSite];
+  readonly #network: Network;
+  readonly #open: () => Promise<DcoDriver>;
+  readonly #cleanups: (() => unknown)[] = [];
+  #closed = false;
+
+  /** @param open makes a driver */
+  constructor(network: Network, driver: DcoDriver, open: () => Promise<DcoDriver>) {
+    const [server, ...clients] = network.sites as [LinuxSite, LinuxSite, LinuxSite, LinuxSite];
+    this.server = server;
+    this.clients = clients;
+    this.#network = network;
+    this.driver = driver;
+    this.#open = open;
+    this.onClose(() => driver.close());
+  }
+
+  get capabilities(): Capabilities {
+    return this.driver.capabilities;
+  }
+
+  async openDriver(): Promise<DcoDriver> {
+    const driver = await this.#open();
+    this.onClose(() => driver.close());
+    return driver;
+  }
+
+  async createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface> {
+    const dco = await this.driver.createInterface({ ...options, ...site.extras });
+    this.onClose(async () => {
+      await dco.close();
+      // A case that says deleteOnClose: false has something to look at; after that it goes.
+      await this.driver.deleteInterface(dco.name, site.extras).catch((error: unknown) => {
+        if (!DcoError.is(error) || error.code !== "not-found") throw error;
+      });
+    });
+    return dco;
+  }
+
+  onClose(cleanup: () => unknown): void {
+    if (this.#closed) void cleanup();
+    else this.#cleanups.push(cleanup);
+  }
+
+  async ping(from: Site, to: string, options: PingOptions = {}) {
+    return startPing(this.#site(from).namespace, to, { count: 3, ...options }).stop();
+  }
+
+  async startPing(from: Site, to: string, options: PingOptions = {}) {
+    const ping = startPing(this.#site(from).namespace, to, options);
+    this.onClose(() => ping.stop().catch(() => {}));
+    return ping;
+  }
+
+  async moveAddress(site: Site) {
+    const linux = this.#site(site);
+    this.onClose(() => this.#network.moveBack(linux));
+    return this.#network.move(linux);
+  }
+
+  async enableForwarding(site: Site): Promise<void> {
+    const { namespace } = this.#site(site);
+    const set = (value: 0 | 1) =>
+      shellIn(
+        namespace,
+        `echo ${value} > /proc/sys/net/ipv4/ip_forward
+         echo ${value} > /proc/sys/net/ipv6/conf/all/forwarding`,
+      );
+    this.onClose(() => set(0));
+    await set(1);
+  }
+
+  inspect(site: Site, name: string) {
+    return inspectInterface(this.#site(site).namespace, name);
+  }
+
+  async removeInterface(site: Site, name: string): Promise<void> {
+    await ip(this.#site(site).namespace, "link", "del", name);
+  }
+
+  async setUp(site: Site, name: string, up: boolean): Promise<void> {
+    await ip(this.#site(site).namespace, "link", "set", name, up ? "up" : "down");
+  }
+
+  async addAddress(site: Site, name: string, address: string): Promise<void> {
+    await ip(this.#site(site).namespace, "addr", "add", address, "dev", name);
+  }
+
+  async addRoute(site: Site, name: string, destination: string): Promise<void> {
+    await ip(this.#site(site).namespace, "route", "add", destination, "dev", name);
+  }
+
+  async openSocket(site: Site, family: 4 | 6): Promise<ForeignSocket> {
+    const linux = this.#site(site);
+    const socket = openForeignSocket(linux, family);
+    this.onClose(() => socket.close());
+    return socket;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const failures: unknown[] = [];
+    for (const cleanup of this.#cleanups.splice(0).reverse()) {
+      try {
+        await cleanup();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length === 1) throw failures[0];
+    if (failures.length > 1) throw new AggregateError(failures, "several things could not be closed");
+  }
+
+  #site(site: Site): LinuxSite {
+    return site as LinuxSite;
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The plain runner: `node test/conformance/run.ts --subject linux [--filter TEXT] [--json FILE]
+ * [--event-transport netlink|ffi|auto]`. Prints TAP; exit status 1 if a case failed or none was run.
+ */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { Case } from "./case.ts";
+import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
+import { type EventTransport, openLinuxSubject } from "./linux/subject.ts";
+import { type CaseResult, Runner } from "./runner.ts";
+import type { Subject } from "./world.ts";
+
+const USAGE =
+  "usage: run.ts [--subject linux] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+
+/** A subject that is opened when its turn comes, and the cases for it. */
+interface Round {
+  readonly open: () => Promise<Subject>;
+  readonly cases: readonly Case[];
+}
+
+interface SubjectReport {
+  readonly subject: string;
+  readonly version: string;
+  readonly capabilities: unknown;
+  readonly cases: CaseResult[];
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      subject: { type: "string", default: "linux" },
+      filter: { type: "string", default: "" },
+      "event-transport": { type: "string", default: "auto" },
+      json: { type: "string" },
+    },
+  });
+  const wanted = ALL_CASES.filter((each) => `${each.group}: ${each.name}`.includes(values.filter));
+  const runner = new Runner();
+  const reports: SubjectReport[] = [];
+  const summary: string[] = [];
+  console.log("TAP version 14");
+  for (const { open, cases } of rounds(values.subject, values["event-transport"], wanted)) {
+    if (cases.length === 0) continue;
+    const subject = await open();
+    try {
+      for (const line of subject.description) console.log(`# ${line}`);
+      const results = await runner.run(subject, cases);
+      const { name, version, capabilities } = subject;
+      reports.push({ subject: name, version, capabilities, cases: results });
+      summary.push(...summarise(subject, results));
+    } finally {
+      await subject.close();
+    }
+  }
+  console.log(`1..${runner.results.length}`);
+  for (const line of summary) console.log(`# ${line}`);
+  console.log(
+    "# not run: key-exhausted takes 2^32 packets of one key; unit tests have it as bytes of the kernel's format",
+  );
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ subjects: reports }, null, 2)}\n`);
+  return conclude(runner.results);
+}
+
+function rounds(subject: string, eventTransport: string, cases: readonly Case[]): Round[] {
+  if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
+  if (eventTransport !== "auto") {
+    if (eventTransport !== "netlink" && eventTransport !== "ffi") throw new Error(USAGE);
+    return [{ open: () => openLinuxSubject(eventTransport), cases }];
+  }
+  const events = cases.filter((each) => EVENT_GROUPS.includes(each.group));
+  const round = (transport: EventTransport, variant: string | undefined, some: readonly Case[]) => ({
+    open: () => openLinuxSubject(transport, variant),
+    cases: some,
+  });
+  // Both ways of getting events: what depends on them is run a second time.
+  return [round("netlink", undefined, cases), round("ffi", "events by ffi", events)];
+}
+
+function summarise(subject: Subject, results: readonly CaseResult[]): string[] {
+  const lines = [`subject ${subject.name}, ${subject.version}`, ...subject.description];
+  lines.push(`capabilities: ${JSON.stringify(subject.capabilities)}`);
+  for (const { name, result, reason } of results) {
+    if (result === "skip") lines.push(`skipped: ${name}: ${reason}`);
+  }
+  return lines;
+}
+
+/** The closing line; anything that reads the output finds the counts there. */
+function conclude(results: readonly CaseResult[]): number {
+  const count = (wanted: CaseResult["result"]) => results.filter(({ result }) => result === wanted).length;
+  const [passed, failed] = [count("pass"), count("fail")];
+  console.log(`${passed} passed, ${failed} failed, ${count("skip")} skipped`);
+  return failed > 0 || passed === 0 ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.log(`Bail out! ${error instanceof Error ? error.message : String(error)}`);
+  console.error(error);
+  process.exitCode = 1;
+}

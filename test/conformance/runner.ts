@@ -1,0 +1,99 @@
+/**
+ * Runs cases against a subject, one after the other, and prints a line for each.
+ */
+import { inspect } from "node:util";
+import { CASE_TIMEOUT_MS, type Case } from "./case.ts";
+import { inTime } from "./expect.ts";
+import { LeakCheck } from "./leaks.ts";
+import type { ClosableWorld, Subject } from "./world.ts";
+
+/** What became of a case. */
+export interface CaseResult {
+  readonly name: string;
+  readonly result: "pass" | "fail" | "skip";
+  /** Why it failed, or was not run. */
+  readonly reason?: string;
+}
+
+/** Time that a world gets to close. */
+const CLOSE_TIMEOUT_MS = 20_000;
+
+/** Numbers the lines of a run. */
+export class Runner {
+  readonly results: CaseResult[] = [];
+  readonly #print: (line: string) => void;
+  #astray: unknown[] = [];
+
+  constructor(print: (line: string) => void = console.log) {
+    this.#print = print;
+  }
+
+  /** Runs the cases against the subject. */
+  async run(subject: Subject, cases: readonly Case[]): Promise<CaseResult[]> {
+    const onAstray = (error: unknown) => this.#astray.push(error);
+    process.on("unhandledRejection", onAstray);
+    process.on("uncaughtException", onAstray);
+    try {
+      const leaks = await LeakCheck.begin();
+      const results: CaseResult[] = [];
+      for (const each of cases) results.push(await this.#one(subject, each, leaks));
+      return results;
+    } finally {
+      process.removeListener("unhandledRejection", onAstray);
+      process.removeListener("uncaughtException", onAstray);
+    }
+  }
+
+  async #one(subject: Subject, each: Case, leaks: LeakCheck): Promise<CaseResult> {
+    const name = `${each.group}${subject.variant === undefined ? "" : ` (${subject.variant})`}: ${each.name}`;
+    const missing = each.needs?.(subject.capabilities);
+    if (missing !== undefined) return this.#report({ name, result: "skip", reason: missing });
+    const began = performance.now();
+    const failures = await this.#attempt(subject, each, leaks);
+    const time = Math.round(performance.now() - began);
+    if (failures.length === 0) return this.#report({ name, result: "pass" }, time);
+    return this.#report({ name, result: "fail", reason: failures.map(describe).join("\n") }, time);
+  }
+
+  async #attempt(subject: Subject, each: Case, leaks: LeakCheck): Promise<unknown[]> {
+    const failures: unknown[] = [];
+    const step = async (what: string, milliseconds: number, body: () => Promise<unknown>) => {
+      await inTime(body(), what, milliseconds).catch((error: unknown) => failures.push(error));
+    };
+    let world: ClosableWorld | undefined;
+    await step("the case", each.timeoutMs ?? CASE_TIMEOUT_MS, async () => {
+      world = await subject.open();
+      await each.run(world);
+    });
+    await step("closing after the case", CLOSE_TIMEOUT_MS, async () => world?.close());
+    await step("looking for what the case left", CLOSE_TIMEOUT_MS, async () => {
+      const found = [...(await subject.leftovers()), ...(await leaks.found())];
+      if (found.length > 0) throw new Error(`left behind: ${found.join(", ")}`);
+    });
+    for (const error of this.#astray)
+      failures.push(new Error("an error that nobody handled", { cause: error }));
+    this.#astray = [];
+    return failures;
+  }
+
+  #report(result: CaseResult, time?: number): CaseResult {
+    this.results.push(result);
+    const number = this.results.length;
+    if (result.result === "skip") this.#print(`ok ${number} - ${result.name} # SKIP ${result.reason}`);
+    else
+      this.#print(
+        `${result.result === "pass" ? "ok" : "not ok"} ${number} - ${result.name} # time=${time}ms`,
+      );
+    if (result.result === "fail") {
+      this.#print("  ---");
+      for (const line of (result.reason ?? "").split("\n")) this.#print(`  ${line}`);
+      this.#print("  ...");
+    }
+    return result;
+  }
+}
+
+/** Message, stack and causes; node:assert has made the difference part of the message. */
+function describe(error: unknown): string {
+  return error instanceof Error ? inspect(error, { depth: 4, maxArrayLength: 50 }) : String(error);
+}

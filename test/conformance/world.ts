@@ -1,0 +1,120 @@
+/**
+ * What a case is run in: a driver, and places that can reach each other outside the tunnel.
+ *
+ * The suite knows a platform only through these interfaces.
+ */
+import type { Capabilities } from "../../src/core/capabilities.ts";
+import type { DcoDriver, DcoInterface } from "../../src/core/contract.ts";
+import type { CallOptions, CreateInterfaceOptions, Endpoint } from "../../src/core/model.ts";
+
+/** A host, or what stands for one. All sites of a world are on one network, outside the tunnel. */
+export interface Site {
+  readonly name: string;
+  /** What makes a call of the driver be about this site: spread it into the options of the call. */
+  readonly extras: CallOptions;
+  /** Its addresses outside the tunnel. */
+  readonly ipv4: string;
+  readonly ipv6: string;
+}
+
+/** How to ping. */
+export interface PingOptions {
+  /** Requests. Default 3. */
+  readonly count?: number;
+  /** Bytes of payload. Default 56. */
+  readonly size?: number;
+  /** Seconds between requests. Default 0.05. */
+  readonly interval?: number;
+  /** Seconds that the last answer is waited for. Default 5; shorter where none is expected. */
+  readonly wait?: number;
+}
+
+/** What came of it. */
+export interface PingResult {
+  readonly sent: number;
+  readonly received: number;
+  /** What the program said. */
+  readonly output: string;
+}
+
+/** Pings that go on until they are stopped. */
+export interface RunningPing {
+  stop(): Promise<PingResult>;
+}
+
+/** An interface as the system itself describes it: the oracle for `configure`. */
+export interface SystemInterface {
+  readonly up: boolean;
+  readonly mtu: number;
+  /** Addresses with prefix lengths, without link-local ones; sorted. */
+  readonly addresses: readonly string[];
+  /** Routes through it but those of its own addresses, as `destination [via gateway] [metric n]`; sorted. */
+  readonly routes: readonly string[];
+}
+
+/** A socket that was not made by the SDK. The world closes it in the end. */
+export interface ForeignSocket {
+  readonly fd: number;
+  readonly local: Endpoint;
+  /** Closes the descriptor; closing it twice does nothing. */
+  close(): Promise<void>;
+  /** Whether the descriptor is still the socket that was opened. */
+  isOpen(): boolean;
+}
+
+/** Where one case runs. */
+export interface World {
+  /** Opened for this case. */
+  readonly driver: DcoDriver;
+  readonly capabilities: Capabilities;
+  readonly server: Site;
+  /** Three. */
+  readonly clients: readonly [Site, Site, Site];
+
+  /** Another driver, which knows nothing of the first, as another process would have one. */
+  openDriver(): Promise<DcoDriver>;
+  /** `driver.createInterface` at a site; deleted at the end of the case whatever becomes of it. */
+  createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface>;
+  /** Something to do at the end of the case; the latest first. */
+  onClose(cleanup: () => unknown): void;
+
+  ping(from: Site, to: string, options?: PingOptions): Promise<PingResult>;
+  startPing(from: Site, to: string, options?: PingOptions): Promise<RunningPing>;
+  /** Gives a site other addresses outside the tunnel, and takes the old ones away, until the case ends. */
+  moveAddress(site: Site): Promise<{ readonly ipv4: string; readonly ipv6: string }>;
+  /** Lets a site forward packets between interfaces until the case ends. */
+  enableForwarding(site: Site): Promise<void>;
+
+  /** Undefined if there is no such interface. */
+  inspect(site: Site, name: string): Promise<SystemInterface | undefined>;
+  /** By the system's own means, behind the SDK's back. */
+  removeInterface(site: Site, name: string): Promise<void>;
+  setUp(site: Site, name: string, up: boolean): Promise<void>;
+  addAddress(site: Site, name: string, address: string): Promise<void>;
+  addRoute(site: Site, name: string, destination: string): Promise<void>;
+
+  /** A UDP socket, bound to the site's address (IPv6: `::`, dual-stack, if `family` is 6), close-on-exec set. */
+  openSocket(site: Site, family: 4 | 6): Promise<ForeignSocket>;
+}
+
+/** A world that the runner ends. */
+export interface ClosableWorld extends World {
+  /** Closes drivers and what was registered. Throws if a step fails, after doing them all. */
+  close(): Promise<void>;
+}
+
+/** A driver under test with its surroundings: makes a world for every case. */
+export interface Subject {
+  readonly name: string;
+  /** Module and version, as the driver says. */
+  readonly version: string;
+  /** Lines for the summary. */
+  readonly description: readonly string[];
+  readonly capabilities: Capabilities;
+  /** Added to the names of cases, where they are run once more in another way. */
+  readonly variant?: string;
+  open(): Promise<ClosableWorld>;
+  /** What is left at the sites that the worlds should have taken away; takes it away. */
+  leftovers(): Promise<string[]>;
+  close(): Promise<void>;
+}
