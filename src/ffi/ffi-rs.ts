@@ -37,7 +37,7 @@ export function createFfiRs(module: unknown): Ffi {
   // memmove gives back its first argument.
   const parameters = ["buffer", "buffer", "usize"] as const;
   const address = libc(ffiRs, "memmove", parameters);
-  const addressOf = (bytes: Uint8Array): bigint => address(bytes, bytes, 0);
+  const addressOf = (bytes: Uint8Array): bigint => (bytes.byteLength === 0 ? 0n : address(bytes, bytes, 0));
   const adaptLibrary = (name: string): NativeLibrary => {
     const has = find(name);
     return {

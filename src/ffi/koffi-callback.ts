@@ -40,10 +40,7 @@ export function adaptCallback(
   fn: Callee,
 ): NativeCallback {
   const signature = signatureOf(koffi, result, parameters);
-  const slot =
-    signature.closed.length > RESTING
-      ? (signature.closed.shift() as Slot)
-      : register(koffi, signature.type, result, parameters);
+  const slot = takeSlot(koffi, signature, result, parameters);
   slot.callee = fn;
   let closed = false;
   return {
@@ -75,6 +72,22 @@ function signatureOf(
   return signature;
 }
 
+function takeSlot(
+  koffi: KoffiModule,
+  { type, closed }: Signature,
+  result: Result,
+  parameters: readonly CallbackParameter[],
+): Slot {
+  if (closed.length > RESTING) return closed.shift() as Slot;
+  try {
+    return register(koffi, type, result, parameters);
+  } catch (cause) {
+    const slot = closed.shift();
+    if (slot) return slot;
+    throw new DcoError("busy", `no more callbacks: ${(cause as Error).message}`, { cause });
+  }
+}
+
 function register(
   koffi: KoffiModule,
   type: Koffi.TypeObject,
@@ -88,12 +101,8 @@ function register(
     for (const [i, type] of parameters.entries()) args[i] = asDeclared(args[i] as CallbackArgument, type);
     return slot.callee(...args);
   };
-  try {
-    slot.pointer = koffi.register(called, type);
-    return slot;
-  } catch (cause) {
-    throw new DcoError("busy", `no more callbacks: ${(cause as Error).message}`, { cause });
-  }
+  slot.pointer = koffi.register(called, type);
+  return slot;
 }
 
 /** koffi gives 64 bits without a sign as if they had one. */
