@@ -16,6 +16,9 @@ export interface Posix {
   bind(fd: number, address: Uint8Array): void;
   /** @returns false while it is in progress */
   connect(fd: number, address: Uint8Array): boolean;
+  listen(fd: number, backlog: number): void;
+  /** A connection, non-blocking and closed on exec, or `-errno`. Linux and FreeBSD. */
+  accept(fd: number): number;
   /** Fills `address`; @returns the length of the whole address, which may be more than there was room for */
   getsockname(fd: number, address: Uint8Array): number;
   /** As `getsockname`, of the other side. */
@@ -93,6 +96,8 @@ export function createPosix(ffi: Ffi): Posix {
   const socket = call("socket", "i32", "i32", "i32");
   const bind = call("bind", "i32", "buffer", "u32");
   const connect = call("connect", "i32", "buffer", "u32");
+  const listen = call("listen", "i32", "i32");
+  const accept4 = call("accept4", "i32", "pointer", "pointer", "i32");
   const getsockname = call("getsockname", "i32", "buffer", "buffer");
   const getpeername = call("getpeername", "i32", "buffer", "buffer");
   const setsockopt = call("setsockopt", "i32", "i32", "i32", "buffer", "u32");
@@ -165,6 +170,10 @@ export function createPosix(ffi: Ffi): Posix {
       checked(result, "connect", `fd ${fd}`);
       return true;
     },
+    listen(fd, backlog) {
+      checked(listen(fd, backlog), "listen", `fd ${fd}`);
+    },
+    accept: (fd) => uninterrupted(accept4, fd, 0, 0, numbers.socketFlags),
     getsockname: (fd, address) => addressCall(getsockname, "getsockname", fd, address),
     getpeername: (fd, address) => addressCall(getpeername, "getpeername", fd, address),
     setsockopt(fd, level, option, value) {

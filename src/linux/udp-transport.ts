@@ -9,27 +9,31 @@ import type {
   OpenTransportRequest,
 } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
-import { formatIp, mapIpv4, parseIp, unmapIpv4 } from "../core/ip.ts";
+import { formatIp, parseIp, unmapIpv4 } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { Posix } from "../ffi/posix.ts";
-import { AF_INET, AF_INET6, packSockaddrBytes, SOCKADDR_BYTES, unpackSockaddr } from "../ffi/sockaddr.ts";
+import { adoptSocket } from "./adopt-socket.ts";
 import type { NamespaceContext } from "./context.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  anyAddress,
+  boundTo,
+  familyOf,
+  IPPROTO_IPV6,
+  IPPROTO_UDP,
+  IPV6_V6ONLY,
+  SO_MEMINFO,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+  socketAddress,
+} from "./socket-address.ts";
 
-const SOCK_DGRAM = 2;
-const IPPROTO_IPV6 = 41;
-const IPPROTO_UDP = 17;
-const IPV6_V6ONLY = 26;
-const SOL_SOCKET = 1;
-const SO_TYPE = 3;
-const SO_RCVBUF = 8;
-const SO_RCVBUFFORCE = 33;
-const SO_PROTOCOL = 38;
-const SO_DOMAIN = 39;
-const SO_MEMINFO = 55;
 /** Word of SO_MEMINFO that counts packets dropped for want of room (SK_MEMINFO_DROPS). */
 const MEMINFO_DROPS = 8;
-const FD_CLOEXEC = 1;
 const EAGAIN = 11;
 
 /** How often and how long a full send buffer is waited for. */
@@ -42,12 +46,13 @@ export function openUdpTransport(
   context: NamespaceContext,
   request: OpenTransportRequest,
 ): UdpTransport {
-  const fd = request.adopt ? adopt(posix, request.adopt) : open(posix, context, request);
+  const fd = request.adopt ? adoptSocket(posix, request.adopt, "udp") : open(posix, context, request);
   try {
     enlarge(posix, fd, request.receiveBuffer);
     return new UdpTransport(posix, fd, request.remote);
   } catch (error) {
-    posix.close(fd);
+    // A socket that was to be taken stays the caller's.
+    if (request.adopt?.ownership !== "take") posix.close(fd);
     throw error;
   }
 }
@@ -71,7 +76,7 @@ export class UdpTransport implements BackendTransport {
     this.fd = fd;
     this.#remote = remote;
     this.remote = remote && endpointOf(remote);
-    this.family = posix.getsockoptInt(fd, SOL_SOCKET, SO_DOMAIN) === AF_INET6.linux ? 6 : 4;
+    this.family = familyOf(posix, fd);
     this.dualStack = this.family === 6 && posix.getsockoptInt(fd, IPPROTO_IPV6, IPV6_V6ONLY) === 0;
     this.local = boundTo(posix, fd) ?? { address: "::", port: 0 };
   }
@@ -131,37 +136,15 @@ export class UdpTransport implements BackendTransport {
 
 function open(posix: Posix, context: NamespaceContext, request: OpenTransportRequest): number {
   const family = request.local?.family ?? request.remote?.family ?? 4;
-  const fd = context.run(() =>
-    posix.socket(family === 6 ? AF_INET6.linux : AF_INET, SOCK_DGRAM, IPPROTO_UDP),
-  );
+  const fd = context.run(() => posix.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP));
   try {
     if (family === 6) posix.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, request.dualStack ? 0 : 1);
-    const any = packSockaddrBytes(new Uint8Array(family === 6 ? 16 : 4), 0);
-    posix.bind(fd, request.local ? socketAddress(request.local, family) : any);
+    posix.bind(fd, request.local ? socketAddress(request.local, family) : anyAddress(family));
     return fd;
   } catch (error) {
     posix.close(fd);
     throw error;
   }
-}
-
-/** Takes over, or duplicates, a socket of the caller's. */
-function adopt(posix: Posix, socket: { readonly fd: number; readonly ownership: "keep" | "take" }): number {
-  const refuse = (problem: string) => new DcoError("socket", `adopt.fd: ${problem}`, { field: "adopt.fd" });
-  const { fd } = socket;
-  if ((posix.fcntlGetFd(fd) & FD_CLOEXEC) === 0) {
-    throw refuse(
-      `descriptor ${fd} must have close-on-exec set, or a child process would keep its peers alive`,
-    );
-  }
-  const domain = posix.getsockoptInt(fd, SOL_SOCKET, SO_DOMAIN);
-  const isUdp =
-    (domain === AF_INET || domain === AF_INET6.linux) &&
-    posix.getsockoptInt(fd, SOL_SOCKET, SO_TYPE) === SOCK_DGRAM &&
-    posix.getsockoptInt(fd, SOL_SOCKET, SO_PROTOCOL) === IPPROTO_UDP;
-  if (!isUdp) throw refuse(`descriptor ${fd} is not a UDP socket`);
-  if (!boundTo(posix, fd)?.port) throw refuse(`the socket ${fd} is not bound`);
-  return socket.ownership === "take" ? fd : posix.fcntlDup(fd);
 }
 
 function enlarge(posix: Posix, fd: number, size: number): void {
@@ -170,22 +153,6 @@ function enlarge(posix: Posix, fd: number, size: number): void {
   } catch {
     posix.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, size);
   }
-}
-
-/** The address that a socket is bound to; undefined for one that is not an IP socket. */
-function boundTo(posix: Posix, fd: number): Endpoint | undefined {
-  const bytes = Buffer.alloc(SOCKADDR_BYTES);
-  posix.getsockname(fd, bytes);
-  const bound = unpackSockaddr(bytes);
-  if (bound === undefined) return undefined;
-  const { address, port, scopeId } = bound;
-  return scopeId ? { address, port, scopeId } : { address, port };
-}
-
-/** As a socket of this family wants it: an IPv6 one takes IPv4 addresses mapped. */
-function socketAddress(endpoint: IpEndpoint, family: 4 | 6): Buffer {
-  const bytes = family === 6 ? mapIpv4(endpoint.bytes) : endpoint.bytes;
-  return packSockaddrBytes(bytes, endpoint.port, endpoint.scopeId);
 }
 
 function endpointOf(endpoint: IpEndpoint): Endpoint {

@@ -1,0 +1,173 @@
+/**
+ * TCP connections: made, taken over, and waited for.
+ */
+import type {
+  BackendListener,
+  BackendTransport,
+  ListenRequest,
+  OpenTransportRequest,
+} from "../core/backend.ts";
+import { DcoError } from "../core/errors.ts";
+import { throwIfAborted } from "../core/lifetime.ts";
+import type { Endpoint } from "../core/model.ts";
+import { errnoError } from "../ffi/errno.ts";
+import type { FdWatcher, Ffi } from "../ffi/index.ts";
+import type { Posix } from "../ffi/posix.ts";
+import { adoptSocket } from "./adopt-socket.ts";
+import type { NamespaceContext } from "./context.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  boundTo,
+  IPPROTO_IPV6,
+  IPPROTO_TCP,
+  IPV6_V6ONLY,
+  SO_ERROR,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  socketAddress,
+} from "./socket-address.ts";
+import { TcpTransport } from "./tcp-transport.ts";
+
+const SO_REUSEADDR = 2;
+const TCP_NODELAY = 1;
+const POLLOUT = 0x4;
+const EAGAIN = 11;
+const ECONNABORTED = 103;
+const EMFILE = 24;
+const ENFILE = 23;
+
+/** How often a connection under way is looked at; the kernel's own time limit ends it (about two minutes). */
+const CONNECT_POLL_MS = [1, 2, 5, 10, 20, 50];
+
+/** Connects, or takes over a connected socket. Errors: `socket` (refused, unreachable), `timeout`, `busy`. */
+export async function openTcpTransport(
+  ffi: Ffi,
+  posix: Posix,
+  context: NamespaceContext,
+  request: OpenTransportRequest,
+  signal: AbortSignal | undefined,
+): Promise<TcpTransport> {
+  const fd = request.adopt
+    ? adoptSocket(posix, request.adopt, "tcp")
+    : await connect(posix, context, request, signal);
+  try {
+    posix.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return new TcpTransport(ffi, posix, fd);
+  } catch (error) {
+    // A socket that was to be taken stays the caller's.
+    if (request.adopt?.ownership !== "take") posix.close(fd);
+    throw error;
+  }
+}
+
+async function connect(
+  posix: Posix,
+  context: NamespaceContext,
+  request: OpenTransportRequest,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const { local, remote } = request;
+  if (remote === undefined) throw new DcoError("invalid", "remote: TCP needs one", { field: "remote" });
+  const { family } = remote;
+  const fd = context.run(() => posix.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM, IPPROTO_TCP));
+  try {
+    if (local) {
+      posix.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+      posix.bind(fd, socketAddress(local, family));
+    }
+    const target = `${remote.text} port ${remote.port}`;
+    if (posix.connect(fd, socketAddress(remote, family))) return fd;
+    for (let looks = 0; (posix.poll(fd, POLLOUT) & POLLOUT) === 0; looks++) {
+      const wait = CONNECT_POLL_MS[Math.min(looks, CONNECT_POLL_MS.length - 1)];
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      throwIfAborted(signal);
+    }
+    const errno = posix.getsockoptInt(fd, SOL_SOCKET, SO_ERROR);
+    if (errno !== 0) throw errnoError(errno, "connect", target);
+    return fd;
+  } catch (error) {
+    posix.close(fd);
+    throw error;
+  }
+}
+
+/** Waits for connections. */
+export class TcpListener implements BackendListener {
+  readonly local: Endpoint;
+  readonly #ffi: Ffi;
+  readonly #posix: Posix;
+  readonly #fd: number;
+  #watcher: FdWatcher | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(ffi: Ffi, posix: Posix, context: NamespaceContext, request: ListenRequest) {
+    const { local, dualStack, backlog } = request;
+    const { family } = local;
+    this.#ffi = ffi;
+    this.#posix = posix;
+    this.#fd = context.run(() => posix.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM, IPPROTO_TCP));
+    try {
+      posix.setsockopt(this.#fd, SOL_SOCKET, SO_REUSEADDR, 1);
+      if (family === 6) posix.setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
+      posix.bind(this.#fd, socketAddress(local, family));
+      posix.listen(this.#fd, backlog);
+      this.local = boundTo(posix, this.#fd) as Endpoint;
+    } catch (error) {
+      posix.close(this.#fd);
+      throw error;
+    }
+  }
+
+  start(onTransport: (transport: BackendTransport) => void, onEnd: (error: Error | undefined) => void): void {
+    const accept = () => this.#accept(onTransport, onEnd);
+    this.#watcher = this.#ffi.watchReadable(this.#fd, accept);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#watcher?.close();
+    this.#posix.close(this.#fd);
+  }
+
+  #accept(
+    onTransport: (transport: BackendTransport) => void,
+    onEnd: (error: Error | undefined) => void,
+  ): void {
+    while (!this.#closed) {
+      const fd = this.#posix.accept(this.#fd);
+      if (fd === -EAGAIN) return;
+      if (fd === -ECONNABORTED) continue;
+      if (fd === -EMFILE || fd === -ENFILE) {
+        // Out of descriptors: the connections wait in the backlog.
+        this.#pause(onTransport, onEnd);
+        return;
+      }
+      if (fd < 0) {
+        onEnd(errnoError(-fd, "accept"));
+        void this.close();
+        return;
+      }
+      try {
+        this.#posix.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        onTransport(new TcpTransport(this.#ffi, this.#posix, fd));
+      } catch {
+        // It was reset before it was looked at.
+        this.#posix.close(fd);
+      }
+    }
+  }
+
+  #pause(
+    onTransport: (transport: BackendTransport) => void,
+    onEnd: (error: Error | undefined) => void,
+  ): void {
+    this.#watcher?.close();
+    this.#retry = setTimeout(() => {
+      if (!this.#closed) this.start(onTransport, onEnd);
+    }, 1000);
+  }
+}
