@@ -56,6 +56,8 @@ export interface CreateInterfaceRequest {
 /** Checked `adoptInterface` options. */
 export interface AdoptInterfaceRequest {
   readonly name: string;
+  /** What the caller says it is. A backend that cannot ask needs it, one that can checks it (both `invalid`). */
+  readonly mode: InterfaceMode | undefined;
   readonly role: "owner" | "observer";
   readonly peers: "keep" | "flush";
   readonly deleteOnClose: boolean;
@@ -129,7 +131,7 @@ export interface KeyRequest {
   readonly decryptNonceTail: Uint8Array;
 }
 
-/** A peer as the kernel has it. */
+/** A peer as the kernel has it. Without capability `readPeers` only the id counts. */
 export interface BackendPeer {
   readonly id: number;
   readonly remote: Endpoint | undefined;
@@ -206,7 +208,10 @@ export interface BackendTransport {
   send(packet: Uint8Array, to: IpEndpoint | undefined): Promise<void>;
   /** Packets that the kernel dropped for want of room; undefined where it does not tell. */
   droppedKernel(): bigint | undefined;
-  /** Closes off the event loop. Its peers are gone by then. Idempotent. */
+  /**
+   * Closes off the event loop. Its peers are gone by then. Idempotent. Without capability `closeTransport` it is
+   * called only for one that nobody got (an aborted `openTransport`), that has ended, or whose interface closes.
+   */
   close(): Promise<void>;
 }
 
@@ -224,9 +229,19 @@ export interface BackendInterface {
   readonly mode: InterfaceMode;
   /** Whether `createInterface` made it (else it was there). */
   readonly created: boolean;
+  /** What this interface can do, where that is less than the driver's. */
+  readonly capabilities?: Capabilities;
+  /** Becomes `dco.extras`. */
+  readonly extras?: object;
 
-  /** Starts events. Called once; peers that are there already are asked for afterwards. */
+  /**
+   * Starts events. Called once; peers that are there already are asked for afterwards.
+   *
+   * The end of every peer that was added comes as one `peer-deleted`, after all else about that peer, removals by
+   * `removePeer` included (`userspace`): where the kernel sends none, the backend does.
+   */
   start(sink: BackendEventSink): Promise<void>;
+  /** What cannot be applied before there is a link is kept, and `openTransport`, which makes it, applies it. */
   configure(request: ConfigureRequest, signal: AbortSignal | undefined): Promise<void>;
   isLinkUp(): Promise<boolean>;
 
@@ -235,10 +250,15 @@ export interface BackendInterface {
 
   addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void>;
   setPeer(id: number, request: PeerFields): Promise<void>;
-  /** Off the event loop where the kernel takes long. */
+  /**
+   * Off the event loop where the kernel takes long. Where the kernel gives final counters with the peer's end
+   * (`finalStats`), that event is handed over before this resolves. Where it spoils the transport
+   * (`peerEndsTransport`), the transport ends after it, with `onEnd`.
+   */
   removePeer(id: number): Promise<void>;
-  /** Fails with `not-found`. */
+  /** Fails with `not-found`. Where the kernel cannot be asked it is answered from what was done and heard. */
   peer(id: number): Promise<BackendPeer>;
+  /** All peers; without capability `listPeers` only those of this process. */
   peers(): Promise<BackendPeer[]>;
   stats(): Promise<BackendStats[]>;
 

@@ -7,7 +7,12 @@
  */
 import type { CipherName, InterfaceMode, TransportProtocol } from "./model.ts";
 
-/** What the driver can do. Plain data. */
+/**
+ * What a driver, or one interface of it, can do. Plain data.
+ *
+ * Where the modes differ (Windows, ovpn-dco-v2), the driver's say what at least one mode can do, and the
+ * interface's what its own can.
+ */
 export interface Capabilities {
   /** Modes that interfaces can have. */
   readonly modes: readonly InterfaceMode[];
@@ -19,6 +24,8 @@ export interface Capabilities {
   readonly maxTransports: number;
   /** An IPv6 transport that carries IPv4 peers too. */
   readonly dualStack: boolean;
+  /** A UDP transport reaches any address. Else only its `remote`, which `openTransport` then needs (Windows p2p). */
+  readonly anyRemote: boolean;
   /** `openTransport({ adopt })`: the kernel takes a socket of this process. */
   readonly adoptSocket: boolean;
   /** `transport.local` is known. */
@@ -56,7 +63,7 @@ export interface Capabilities {
   /** Pings are sent only when nothing else was (else every interval). */
   readonly keepaliveWhenIdle: boolean;
 
-  /** `peer-floated`: `event` from the kernel, `poll` by watching the remote address, or `none`. */
+  /** `peer-floated`: `event` from the kernel, `poll` by watching the address, `none`: peers never move. */
   readonly floatEvent: "event" | "poll" | "none";
   /** A peer's address moves only after a packet from there was authenticated. */
   readonly floatAuthenticated: boolean;
@@ -73,8 +80,10 @@ export interface Capabilities {
   readonly linkStats: boolean;
   /** Packet counters besides bytes. */
   readonly packetStats: boolean;
-  /** `peer()` and `peers()` ask the kernel. Else they are what this process did. */
+  /** `peer()` and `peers()` give what the kernel has. Else they are what this process did. */
   readonly readPeers: boolean;
+  /** The kernel tells which peers it has, so that those of an adopted interface are found. */
+  readonly listPeers: boolean;
 
   /** Replayed packets are dropped: always, as a setting that is on now, or not. */
   readonly replayProtection: "always" | "enabled" | "disabled";
@@ -82,7 +91,11 @@ export interface Capabilities {
   readonly sourceCheck: readonly InterfaceMode[];
   /** In p2p mode the link is up only while there is a peer. */
   readonly linkFollowsPeer: boolean;
-  /** An interface outlives the process that made it. */
+  /** `configure({ up: false })` once the link was up. */
+  readonly linkDown: boolean;
+  /** The interface is the operating system's, with addresses and routes; else its packets are a stream. */
+  readonly systemInterface: boolean;
+  /** An interface outlives the process that made it, with its peers. */
   readonly survivesProcess: boolean;
   /** `adoptInterface` as owner. */
   readonly adoptInterface: boolean;

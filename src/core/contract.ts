@@ -39,10 +39,13 @@ import type {
 /** One platform's kernel backend, or the userspace one. */
 export interface DcoDriver extends AsyncDisposable {
   readonly info: DriverInfo;
-  /** What this kernel really does, found by asking it. */
+  /** What this kernel really does, found by asking it; in which mode, `dco.capabilities` says. */
   readonly capabilities: Capabilities;
 
-  /** Creates an interface, or takes over an existing one as `onExisting` says. Errors: `exists`, `not-found`. */
+  /**
+   * Creates an interface, or takes over an existing one as `onExisting` says. Errors: `exists`, `not-found`,
+   * `busy` (Windows: in use by another program).
+   */
   createInterface(options: CreateInterfaceOptions): Promise<DcoInterface>;
   /** Takes over, or observes, an interface that is there. Errors: `not-found`, `invalid` (another kind). */
   adoptInterface(name: string, options?: AdoptInterfaceOptions): Promise<DcoInterface>;
@@ -59,10 +62,15 @@ export interface DcoDriver extends AsyncDisposable {
 /** One DCO network interface. */
 export interface DcoInterface extends AsyncDisposable {
   readonly name: string;
+  /** 0 where the operating system has no such interface (userspace stream). */
   readonly index: number;
   readonly mode: InterfaceMode;
   readonly role: "owner" | "observer";
   readonly closed: boolean;
+  /** What can be done with this interface: the driver's, and less where its mode has less. */
+  readonly capabilities: Capabilities;
+  /** What only this backend's interfaces have, typed by its own entry point; else undefined. */
+  readonly extras: object | undefined;
 
   /** Makes the interface be as described; applied as soon as the link exists. */
   configure(config: InterfaceConfig, options?: CallOptions): Promise<void>;
@@ -124,7 +132,10 @@ export interface Transport extends AsyncDisposable {
   packets(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<ControlPacket>;
   /** Sends one control packet, default to the transport's remote. Errors: `not-found` (peer), `socket`, `timeout`. */
   send(packet: Uint8Array, options?: SendOptions): Promise<void>;
-  /** Removes the transport's peers (`transport-closed`), then closes, off the event loop. */
+  /**
+   * Removes the transport's peers (`transport-closed`), then closes, off the event loop. Errors: `unsupported`
+   * (capability `closeTransport`: only with the interface; leaving an `await using` block then does nothing).
+   */
   close(): Promise<void>;
 }
 

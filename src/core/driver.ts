@@ -110,7 +110,7 @@ export class CoreDriver implements DcoDriver {
       {
         backend,
         backendName: this.info.backend,
-        capabilities: this.capabilities,
+        capabilities: backend.capabilities ?? this.capabilities,
         rules: this.#backend.rules,
         role,
         deleteOnClose,

@@ -6,7 +6,7 @@ import { runBulk } from "./bulk.ts";
 import { Calls } from "./calls.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { DcoInterface, Listener, Transport } from "./contract.ts";
-import { describeError } from "./errors.ts";
+import { describeError, unsupported } from "./errors.ts";
 import type {
   AddPeerOptions,
   BulkOptions,
@@ -27,6 +27,7 @@ import type {
   SetPeerOptions,
 } from "./model.ts";
 import { Peers } from "./peers.ts";
+import type { CoreTransport } from "./transport.ts";
 import { Transports } from "./transports.ts";
 import {
   validateArray,
@@ -54,6 +55,7 @@ export class CoreInterface implements DcoInterface {
   readonly index: number;
   readonly mode: InterfaceMode;
   readonly role: "owner" | "observer";
+  readonly capabilities: Capabilities;
   readonly #parts: InterfaceParts;
   readonly #backend: BackendInterface;
   readonly #calls: Calls;
@@ -70,6 +72,7 @@ export class CoreInterface implements DcoInterface {
     this.index = backend.index;
     this.mode = backend.mode;
     this.role = role;
+    this.capabilities = capabilities;
     this.#calls = new Calls(`interface ${backend.name}`, backendName, backend.name, role === "observer");
     this.#peers = new Peers(backend, backendName, capabilities, this.#calls.lifetime);
     this.#transports = new Transports(backend, capabilities, rules, this.#peers.lives, this.#peers);
@@ -82,9 +85,13 @@ export class CoreInterface implements DcoInterface {
   /** Takes over a backend's interface: starts its events, then finds the peers that are there. */
   static async open(parts: InterfaceParts, flushPeers: boolean): Promise<CoreInterface> {
     const dco = new CoreInterface(parts);
+    const { listPeers } = parts.capabilities;
     try {
+      if (flushPeers && !listPeers) {
+        throw unsupported("listPeers", "this driver cannot tell which peers are there", { effect: "none" });
+      }
       await parts.backend.start(dco.#peers.lives.take);
-      if (!parts.backend.created && parts.capabilities.readPeers) await dco.#peers.adopt(flushPeers);
+      if (!parts.backend.created && listPeers) await dco.#peers.adopt(flushPeers);
     } catch (error) {
       await dco.close().catch(() => {});
       throw error;
@@ -94,6 +101,10 @@ export class CoreInterface implements DcoInterface {
 
   get closed(): boolean {
     return this.#calls.lifetime.closed;
+  }
+
+  get extras(): object | undefined {
+    return this.#backend.extras;
   }
 
   configure(config: InterfaceConfig, options?: CallOptions): Promise<void> {
@@ -122,10 +133,10 @@ export class CoreInterface implements DcoInterface {
   }
 
   openTransport(options: OpenTransportOptions): Promise<Transport> {
-    const undo = (late: Transport) => late.close();
+    const undo = (late: CoreTransport) => late.end();
     return this.#calls.change(
       { operation: "openTransport", options, readSignal: validateSignal, undo },
-      (signal): Promise<Transport> => this.#transports.open(options, signal),
+      (signal) => this.#transports.open(options, signal),
     );
   }
 

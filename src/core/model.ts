@@ -74,7 +74,9 @@ export interface CreateInterfaceOptions extends CallOptions {
 export interface AdoptInterfaceOptions extends CallOptions {
   /** `owner` may change everything; `observer` only reads statistics and events. Default `owner`. */
   readonly role?: "owner" | "observer";
-  /** What an owner does with the peers that are there. Default `keep`. */
+  /** Needed where the kernel does not tell it (see `InterfaceInfo.mode`); must agree where it does. */
+  readonly mode?: InterfaceMode;
+  /** What an owner does with the peers that are there. Default `keep`. `flush` needs capability `listPeers`. */
   readonly peers?: "keep" | "flush";
   /** Default false. */
   readonly deleteOnClose?: boolean;
@@ -96,7 +98,7 @@ export interface OwnerMarker {
 export interface InterfaceInfo {
   readonly name: string;
   readonly index: number;
-  /** Undefined where the kernel does not tell (ovpn-dco-v2, FreeBSD). */
+  /** Undefined where the kernel does not tell (ovpn-dco-v2, FreeBSD, Windows). */
   readonly mode: InterfaceMode | undefined;
   readonly mtu: number;
   /** Administratively up. */
@@ -167,7 +169,7 @@ export interface ListenOptions extends CallOptions {
   readonly backlog?: number;
 }
 
-/** One control packet (any opcode but DATA_V2) from the network. */
+/** One control packet (any opcode but those of data, DATA_V1 and DATA_V2) from the network. */
 export interface ControlPacket {
   readonly data: Uint8Array;
   readonly from: Endpoint;

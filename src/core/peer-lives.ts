@@ -20,6 +20,7 @@ export class PeerLives {
   readonly #backend: BackendInterface;
   readonly #backendName: string;
   readonly #locked: LockPeer;
+  readonly #readPeers: boolean;
   /** Ids whose next native end may be about an earlier life: events were lost. */
   readonly #doubtful = new Set<number>();
   #ended = false;
@@ -28,10 +29,12 @@ export class PeerLives {
   /** The interface vanished under us. */
   onRemoved: () => void = () => {};
 
-  constructor(backend: BackendInterface, backendName: string, locked: LockPeer) {
+  /** @param readPeers the backend tells more of a peer than its id */
+  constructor(backend: BackendInterface, backendName: string, locked: LockPeer, readPeers: boolean) {
     this.#backend = backend;
     this.#backendName = backendName;
     this.#locked = locked;
+    this.#readPeers = readPeers;
     this.hub = new EventHub(() => this.#snapshot());
   }
 
@@ -120,8 +123,9 @@ export class PeerLives {
       const found = new Map((await this.#backend.peers()).map((peer) => [peer.id, peer]));
       for (const record of asked) {
         const peer = found.get(record.id);
-        if (peer) refresh(record, peer);
-        else {
+        if (peer) {
+          if (this.#readPeers) refresh(record, peer);
+        } else {
           this.#doubtful.add(record.id);
           this.table.forgetLife(record);
           this.end(record, record.ending ?? "unknown");
@@ -187,8 +191,12 @@ export class PeerLives {
 
   #aboutPeer(id: number, doubt: boolean | undefined, tell: (record: PeerRecord) => void): void {
     const record = this.table.get(id);
-    if (record === undefined) return;
-    if (!doubt) return tell(record);
+    // While the end of an earlier life of this id is awaited, what comes before it is about that life.
+    if (record === undefined || this.table.oldestLife(id) !== record) return;
+    if (!doubt) {
+      tell(record);
+      return;
+    }
     void this.#locked(id, async () => {
       if ((await this.#isThere(record)) && record.ended === undefined) tell(record);
     });

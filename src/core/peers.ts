@@ -11,6 +11,7 @@ import { PeerLives } from "./peer-lives.ts";
 import { type PeerRecord, peerInfo, refresh, vpnOf } from "./peer-table.ts";
 import { CoreTransport } from "./transport.ts";
 import {
+  checkOnlyRemote,
   checkRemoteFamily,
   parseEndpoint,
   toEndpoint,
@@ -44,7 +45,8 @@ export class Peers {
     this.#backend = backend;
     this.#capabilities = capabilities;
     this.#lifetime = lifetime;
-    this.lives = new PeerLives(backend, backendName, (id, task) => this.#locked(id, task));
+    const locked = (id: number, task: () => Promise<void>) => this.#locked(id, task);
+    this.lives = new PeerLives(backend, backendName, locked, capabilities.readPeers);
     this.#keys = new PeerKeys(backend);
   }
 
@@ -71,7 +73,9 @@ export class Peers {
     const context = { mode: this.#backend.mode, capabilities: this.#capabilities, ...(path && { path }) };
     const { request: asked, transport, keepalive } = validateAddPeer(options, context);
     const socket = this.#checkTransport(transport, field("transport"));
-    const request = { ...asked, remote: remoteOf(asked, socket, field("remote")) };
+    const remote = remoteOf(asked, socket, field("remote"));
+    if (remote) checkOnlyRemote(remote, socket.backend, field("remote"), this.#capabilities);
+    const request = { ...asked, remote };
     return this.#locked(asked.id, async () => {
       await this.#makeWay(request);
       this.#lifetime.check();
@@ -207,7 +211,7 @@ export class Peers {
     const inTheWay = this.#backend.mode === "p2p" ? table.all() : one ? [one] : [];
     for (const record of inTheWay) {
       // A peer that the table has may be gone in the kernel, its event not yet read.
-      if (this.#capabilities.readPeers) await this.lives.verify(record);
+      await this.lives.verify(record);
       if (record.ended !== undefined) continue;
       if (!request.replace) {
         const which =
@@ -240,7 +244,7 @@ export class Peers {
       if (DcoError.is(error) && error.code === "not-found") {
         // The kernel ended it a moment ago, and its own event says why. If that was lost, the kernel is asked.
         await new Promise((resolve) => setImmediate(resolve));
-        if (this.#capabilities.readPeers) await this.lives.verify(record);
+        await this.lives.verify(record);
       }
       throw error;
     }

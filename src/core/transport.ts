@@ -9,15 +9,18 @@ import type { ControlPacket, Endpoint, SendOptions, TransportCounters, Transport
 import type { PeerRecord } from "./peer-table.ts";
 import type { ValidatedSend } from "./validate.ts";
 
-/** Opcode of a data packet (DATA_V2), the upper five bits of the first byte. */
+/** Opcodes of data packets, the upper five bits of the first byte. Kernels differ in which they hand up. */
+const DATA_V1 = 6;
 const DATA_V2 = 9;
 
 /** What the transport needs of its interface. */
 export interface TransportOwner {
   readonly dco: BackendInterface;
-  validateSend(packet: unknown, options: unknown): ValidatedSend;
+  validateSend(packet: unknown, options: unknown, transport: CoreTransport): ValidatedSend;
   /** The peer's current address; throws `not-found`. */
   peerRemote(id: number, transport: CoreTransport): ValidatedSend["to"];
+  /** Why the transport cannot be closed alone, if so. */
+  closeRefusal(): DcoError | undefined;
   /** Ends the transport's peers, closes it, and forgets it. */
   closeTransport(transport: CoreTransport): Promise<void>;
   /** The transport has ended by itself. */
@@ -177,7 +180,7 @@ export class CoreTransport implements Transport {
 
   async send(packet: Uint8Array, options: SendOptions = {}): Promise<void> {
     try {
-      const send = this.#owner.validateSend(packet, options);
+      const send = this.#owner.validateSend(packet, options, this);
       this.#lifetime.check();
       throwIfAborted(options.signal);
       const to = send.peer === undefined ? send.to : this.#owner.peerRemote(send.peer, this);
@@ -188,13 +191,21 @@ export class CoreTransport implements Transport {
     }
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    const refusal = this.#closing ? undefined : this.#owner.closeRefusal();
+    if (refusal) throw refusal;
+    return this.end();
+  }
+
+  /** Closes it where the caller could not: it has ended, its interface closes, or nobody got it. */
+  end(): Promise<void> {
     this.#closing ??= this.#owner.closeTransport(this);
     return this.#closing;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  /** Where a transport closes only with its interface, that is left to the interface. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closing || !this.#owner.closeRefusal()) await this.end();
   }
 
   /** Ends readers and calls in flight; the owner has removed the peers. */
@@ -207,7 +218,8 @@ export class CoreTransport implements Transport {
 
   #onPacket(data: Uint8Array, from: Endpoint): void {
     if (data.length === 0) return;
-    if ((data[0] as number) >> 3 === DATA_V2) {
+    const opcode = (data[0] as number) >> 3;
+    if (opcode === DATA_V1 || opcode === DATA_V2) {
       this.#droppedData++;
       return;
     }

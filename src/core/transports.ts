@@ -9,6 +9,7 @@ import type { PeerLives } from "./peer-lives.ts";
 import type { Peers } from "./peers.ts";
 import { CoreTransport, type TransportOwner } from "./transport.ts";
 import {
+  checkOnlyRemote,
   parseEndpoint,
   type ValidatedSend,
   validateListen,
@@ -74,15 +75,20 @@ export class Transports implements TransportOwner {
 
   /** Closes listeners and transports; all of them, whatever fails. */
   async closeAll(): Promise<void> {
-    const all = [...this.#listeners, ...this.#open];
-    const failed = (await Promise.allSettled(all.map((each) => each.close()))).find(isRejected);
+    const all = [
+      ...[...this.#listeners].map((listener) => listener.close()),
+      ...[...this.#open].map((transport) => transport.end()),
+    ];
+    const failed = (await Promise.allSettled(all)).find(isRejected);
     if (failed) throw failed.reason;
   }
 
   // --- for the transport ---
 
-  validateSend(packet: unknown, options: unknown): ValidatedSend {
-    return validateSend(packet, options, this.#capabilities);
+  validateSend(packet: unknown, options: unknown, transport: CoreTransport): ValidatedSend {
+    const send = validateSend(packet, options, this.#capabilities);
+    if (send.to) checkOnlyRemote(send.to, transport.backend, "to", this.#capabilities);
+    return send;
   }
 
   peerRemote(id: number, transport: CoreTransport): ValidatedSend["to"] {
@@ -93,12 +99,15 @@ export class Transports implements TransportOwner {
     return record.remote && parseEndpoint(record.remote, "peer", { port: "nonzero" });
   }
 
+  closeRefusal(): DcoError | undefined {
+    if (this.#capabilities.closeTransport || this.closing) return undefined;
+    return unsupported("closeTransport", "here a transport closes only with its interface", {
+      operation: "close",
+      effect: "none",
+    });
+  }
+
   async closeTransport(transport: CoreTransport): Promise<void> {
-    if (!this.#capabilities.closeTransport && !this.closing) {
-      throw unsupported("closeTransport", "here a transport closes only with its interface", {
-        operation: "close",
-      });
-    }
     transport.ending = true;
     const failures: unknown[] = [];
     const removals = [...transport.peers].map((record) => this.#peers.endWithTransport(record));
@@ -113,7 +122,7 @@ export class Transports implements TransportOwner {
   }
 
   transportEnded(transport: CoreTransport): void {
-    void transport.close().catch(() => {});
+    void transport.end().catch(() => {});
   }
 
   #adopt(backend: BackendTransport, queueLimit: number): CoreTransport {

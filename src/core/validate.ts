@@ -35,6 +35,7 @@ export {
 } from "./validate/peer.ts";
 export { readChoice, readFields, validateArray } from "./validate/shape.ts";
 export {
+  checkOnlyRemote,
   checkRemoteFamily,
   type ValidatedSend,
   validateListen,

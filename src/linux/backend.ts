@@ -11,7 +11,7 @@ import type {
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError } from "../core/errors.ts";
-import type { DriverInfo, InterfaceInfo } from "../core/model.ts";
+import type { DriverInfo, InterfaceInfo, InterfaceMode } from "../core/model.ts";
 import { ovpnCapabilities } from "./capabilities.ts";
 import { Contexts, type NamespaceContext, type System } from "./context.ts";
 import { type OvpnFamily, resolveOvpn } from "./family.ts";
@@ -88,12 +88,8 @@ export class LinuxBackend implements BackendDriver {
       if (existing && onExisting !== "fail") {
         const link = requireLink(context, existing.name, KIND);
         if (onExisting === "adopt") {
-          const is = linkMode(link);
-          if (is === mode) return this.#interface(context, link, false);
-          throw new DcoError("invalid", `mode: interface ${name} is a ${is} one`, {
-            field: "mode",
-            effect: "none",
-          });
+          checkMode(link, mode);
+          return this.#interface(context, link, false);
         }
         await removeLink(context, link.index);
       } else if (existing) {
@@ -105,9 +101,11 @@ export class LinuxBackend implements BackendDriver {
   }
 
   adoptInterface(request: AdoptInterfaceRequest): Promise<BackendInterface> {
-    return this.#inContext(request.extras, async (context) =>
-      this.#interface(context, requireLink(context, request.name, KIND), false),
-    );
+    return this.#inContext(request.extras, async (context) => {
+      const link = requireLink(context, request.name, KIND);
+      if (request.mode !== undefined) checkMode(link, request.mode);
+      return this.#interface(context, link, false);
+    });
   }
 
   listInterfaces(extras: Extras): Promise<InterfaceInfo[]> {
@@ -157,4 +155,13 @@ export class LinuxBackend implements BackendDriver {
       await this.#contexts.release(context);
     }
   }
+}
+
+function checkMode(link: LinkInfo, wanted: InterfaceMode): void {
+  const is = linkMode(link);
+  if (is === wanted) return;
+  throw new DcoError("invalid", `mode: interface ${link.name} is a ${is} one`, {
+    field: "mode",
+    effect: "none",
+  });
 }

@@ -27,6 +27,12 @@ export function validateConfigure(
   const up = fields.up === undefined ? undefined : readBoolean(fields.up, "up");
   const routes = optionalList(fields.routes, "routes", readRoute, routeKey);
   const bypass = optionalList(fields.bypass, "bypass", readBypass, (item) => item.text);
+  for (const [field, list] of Object.entries({ addresses, routes })) {
+    if (list === undefined || list.length === 0 || capabilities.systemInterface) continue;
+    throw unsupported("systemInterface", `an interface that is only a stream of packets has no ${field}`, {
+      field,
+    });
+  }
   if (bypass !== undefined && bypass.length > 0 && !capabilities.bypassRoutes) {
     throw unsupported("bypassRoutes", "this driver cannot keep routes outside the tunnel", {
       field: "bypass",

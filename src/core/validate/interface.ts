@@ -11,7 +11,7 @@ import { readBoolean, readChoice, readString } from "./shape.ts";
 
 const MODES: readonly InterfaceMode[] = ["p2p", "multipeer"];
 const CREATE_FIELDS = ["mode", "name", "onExisting", "deleteOnClose", "signal"] as const;
-const ADOPT_FIELDS = ["role", "peers", "deleteOnClose", "signal"] as const;
+const ADOPT_FIELDS = ["role", "mode", "peers", "deleteOnClose", "signal"] as const;
 
 /** An interface name that the platform takes. */
 export function validateInterfaceName(name: unknown, rules: BackendRules): string {
@@ -56,6 +56,7 @@ export function validateAdoptInterface(
   const fields = readFieldsAndExtras(options === undefined ? {} : options, ADOPT_FIELDS, own);
   const checkedName = validateInterfaceName(name, rules);
   const role = fields.role === undefined ? "owner" : readChoice(fields.role, "role", ["owner", "observer"]);
+  const mode = fields.mode === undefined ? undefined : readChoice(fields.mode, "mode", MODES);
   const peers = fields.peers === undefined ? "keep" : readChoice(fields.peers, "peers", ["keep", "flush"]);
   const deleteOnClose =
     fields.deleteOnClose === undefined ? false : readBoolean(fields.deleteOnClose, "deleteOnClose");
@@ -67,5 +68,5 @@ export function validateAdoptInterface(
   } else if (!capabilities.adoptInterface) {
     throw unsupported("adoptInterface", "this driver cannot take over an interface");
   }
-  return { name: checkedName, role, peers, deleteOnClose, extras: pickExtras(fields, own) };
+  return { name: checkedName, role, mode, peers, deleteOnClose, extras: pickExtras(fields, own) };
 }

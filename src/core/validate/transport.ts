@@ -4,7 +4,7 @@
 import type { BackendRules, IpEndpoint, ListenRequest, OpenTransportRequest } from "../backend.ts";
 import type { Capabilities } from "../capabilities.ts";
 import { invalid, unsupported } from "../errors.ts";
-import type { TransportProtocol } from "../model.ts";
+import type { Endpoint, TransportProtocol } from "../model.ts";
 import { classOf, parseLocal, parseRemote } from "./address.ts";
 import { readBytes } from "./bytes.ts";
 import { readSignal } from "./call.ts";
@@ -59,6 +59,9 @@ export function validateOpenTransport(
     throw invalid("remote", "is missing; a TCP transport connects to it");
   } else if (!local && !remote) {
     throw invalid("local", "is missing; a transport needs local, remote or adopt");
+  }
+  if (!remote && !capabilities.anyRemote) {
+    throw unsupported("anyRemote", "this driver's transports need their remote address", { field: "remote" });
   }
   const dualStack = decideDualStack(wantsDual, local ?? anyOf(remote), local !== undefined, capabilities);
   if (local && remote) checkFamilies(local, remote, dualStack, capabilities);
@@ -135,6 +138,21 @@ export function checkRemoteFamily(
   if (remote.family === 4 && transport.dualStack) return;
   const hint = remote.family === 4 ? " (it is not dual-stack)" : "";
   throw invalid(field, `${remote.text} cannot be reached from an IPv${transport.family} transport${hint}`);
+}
+
+/** Refuses another address than the transport's remote where that is the only one that it can reach. */
+export function checkOnlyRemote(
+  to: IpEndpoint,
+  transport: { readonly protocol: TransportProtocol; readonly remote: Endpoint | undefined },
+  field: string,
+  capabilities: Capabilities,
+): void {
+  if (transport.protocol === "udp" && capabilities.anyRemote) return;
+  const { remote, protocol } = transport;
+  if (remote && remote.address === to.text && remote.port === to.port) return;
+  if (protocol === "tcp")
+    throw invalid(field, "a TCP transport reaches only the other end of its connection");
+  throw unsupported("anyRemote", "this driver's transports reach only their remote address", { field });
 }
 
 /** The address that is bound where only a remote was given. */
