@@ -253,7 +253,7 @@ export interface BackendInterface {
   /**
    * Off the event loop where the kernel takes long. Where the kernel gives final counters with the peer's end
    * (`finalStats`), that event is handed over before this resolves. Where it spoils the transport
-   * (`peerEndsTransport`), the transport ends after it, with `onEnd`.
+   * (`peerEndsTransport`), core closes the transport after it.
    */
   removePeer(id: number): Promise<void>;
   /** Fails with `not-found`. Where the kernel cannot be asked it is answered from what was done and heard. */

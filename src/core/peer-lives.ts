@@ -28,6 +28,8 @@ export class PeerLives {
   #resync: Promise<void> | undefined;
   /** The interface vanished under us. */
   onRemoved: () => void = () => {};
+  /** A peer has ended. */
+  onEnded: (record: PeerRecord) => void = () => {};
 
   /** @param readPeers the backend tells more of a peer than its id */
   constructor(backend: BackendInterface, backendName: string, locked: LockPeer, readPeers: boolean) {
@@ -53,6 +55,7 @@ export class PeerLives {
     const { id: peer, generation } = record;
     const finalStats = native?.finalStats && { ...native.finalStats, generation };
     this.emit({ type: "peer-deleted", peer, generation, reason, ...(finalStats && { finalStats }) });
+    this.onEnded(record);
   }
 
   /** Ends all peers and all readers. */

@@ -9,7 +9,7 @@ import type { KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from 
 import { PeerKeys } from "./peer-keys.ts";
 import { PeerLives } from "./peer-lives.ts";
 import { type PeerRecord, peerInfo, refresh, vpnOf } from "./peer-table.ts";
-import { CoreTransport } from "./transport.ts";
+import { CoreTransport, type TransportEndReason } from "./transport.ts";
 import {
   checkOnlyRemote,
   checkRemoteFamily,
@@ -24,6 +24,10 @@ import {
 
 /** In p2p mode all peers share one lock, since one replaces another. */
 const P2P_LOCK = -1;
+
+/** How long an event that the kernel has sent may take to be read. */
+const EVENT_WAITS = 10;
+const EVENT_WAIT_MS = 2;
 
 type Signal = AbortSignal | undefined;
 
@@ -119,10 +123,10 @@ export class Peers {
   }
 
   /** Ends a peer because its transport closes; one that has ended is no error. */
-  endWithTransport(record: PeerRecord): Promise<void> {
+  endWithTransport(record: PeerRecord, reason: TransportEndReason): Promise<void> {
     return this.#locked(record.id, async () => {
       if (record.ended !== undefined) return;
-      await this.#remove(record, "transport-closed").catch(unlessNotFound);
+      await this.#remove(record, reason).catch(unlessNotFound);
     });
   }
 
@@ -234,7 +238,7 @@ export class Peers {
     record.keepaliveArmed = true;
   }
 
-  async #remove(record: PeerRecord, reason: "requested" | "replaced" | "transport-closed"): Promise<void> {
+  async #remove(record: PeerRecord, reason: "requested" | "replaced" | TransportEndReason): Promise<void> {
     record.ending = reason;
     try {
       await this.#backend.removePeer(record.id);
@@ -243,7 +247,9 @@ export class Peers {
       record.ending = undefined;
       if (DcoError.is(error) && error.code === "not-found") {
         // The kernel ended it a moment ago, and its own event says why. If that was lost, the kernel is asked.
-        await new Promise((resolve) => setImmediate(resolve));
+        for (let waits = 0; waits < EVENT_WAITS && record.ended === undefined; waits++) {
+          await new Promise((resolve) => setTimeout(resolve, EVENT_WAIT_MS));
+        }
         await this.lives.verify(record);
       }
       throw error;

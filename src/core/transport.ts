@@ -5,13 +5,23 @@ import type { BackendInterface, BackendTransport } from "./backend.ts";
 import type { Transport } from "./contract.ts";
 import { DcoError, describeError } from "./errors.ts";
 import { Lifetime, throwIfAborted } from "./lifetime.ts";
-import type { ControlPacket, Endpoint, SendOptions, TransportCounters, TransportProtocol } from "./model.ts";
+import type {
+  ControlPacket,
+  Endpoint,
+  PeerDeletedReason,
+  SendOptions,
+  TransportCounters,
+  TransportProtocol,
+} from "./model.ts";
 import type { PeerRecord } from "./peer-table.ts";
 import type { ValidatedSend } from "./validate.ts";
 
 /** Opcodes of data packets, the upper five bits of the first byte. Kernels differ in which they hand up. */
 const DATA_V1 = 6;
 const DATA_V2 = 9;
+
+/** Why a transport ends, as its peers are told. */
+export type TransportEndReason = Extract<PeerDeletedReason, `transport-${string}`>;
 
 /** What the transport needs of its interface. */
 export interface TransportOwner {
@@ -21,10 +31,8 @@ export interface TransportOwner {
   peerRemote(id: number, transport: CoreTransport): ValidatedSend["to"];
   /** Why the transport cannot be closed alone, if so. */
   closeRefusal(): DcoError | undefined;
-  /** Ends the transport's peers, closes it, and forgets it. */
-  closeTransport(transport: CoreTransport): Promise<void>;
-  /** The transport has ended by itself. */
-  transportEnded(transport: CoreTransport): void;
+  /** Ends the transport's peers for this reason, closes it, and forgets it. */
+  closeTransport(transport: CoreTransport, reason: TransportEndReason): Promise<void>;
 }
 
 /** Packets on their way to the one reader. */
@@ -198,8 +206,8 @@ export class CoreTransport implements Transport {
   }
 
   /** Closes it where the caller could not: it has ended, its interface closes, or nobody got it. */
-  end(): Promise<void> {
-    this.#closing ??= this.#owner.closeTransport(this);
+  end(reason: TransportEndReason = "transport-closed"): Promise<void> {
+    this.#closing ??= this.#owner.closeTransport(this, reason);
     return this.#closing;
   }
 
@@ -230,6 +238,6 @@ export class CoreTransport implements Transport {
   #onEnd(error: Error | undefined): void {
     if (this.closed) return;
     this.#queue.end(error === undefined ? undefined : describeError(error, "packets"));
-    this.#owner.transportEnded(this);
+    this.end(error === undefined ? "transport-disconnect" : "transport-error").catch(() => {});
   }
 }

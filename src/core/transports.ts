@@ -7,7 +7,7 @@ import { DcoError, describeError, unsupported } from "./errors.ts";
 import { CoreListener } from "./listener.ts";
 import type { PeerLives } from "./peer-lives.ts";
 import type { Peers } from "./peers.ts";
-import { CoreTransport, type TransportOwner } from "./transport.ts";
+import { CoreTransport, type TransportEndReason, type TransportOwner } from "./transport.ts";
 import {
   checkOnlyRemote,
   parseEndpoint,
@@ -42,6 +42,12 @@ export class Transports implements TransportOwner {
     this.#rules = rules;
     this.#lives = lives;
     this.#peers = peers;
+    lives.onEnded = ({ transport }) => {
+      // What is left of the transport is of no use to anybody.
+      if (transport && !transport.ending && capabilities.peerEndsTransport.includes(transport.protocol)) {
+        transport.end("transport-disconnect").catch(() => {});
+      }
+    };
   }
 
   async open(options: unknown, signal: AbortSignal | undefined): Promise<CoreTransport> {
@@ -107,22 +113,18 @@ export class Transports implements TransportOwner {
     });
   }
 
-  async closeTransport(transport: CoreTransport): Promise<void> {
+  async closeTransport(transport: CoreTransport, reason: TransportEndReason): Promise<void> {
     transport.ending = true;
     const failures: unknown[] = [];
-    const removals = [...transport.peers].map((record) => this.#peers.endWithTransport(record));
+    const removals = [...transport.peers].map((record) => this.#peers.endWithTransport(record, reason));
     for (const result of await Promise.allSettled(removals)) {
       if (isRejected(result)) failures.push(result.reason);
     }
     await transport.release().catch((error: unknown) => failures.push(error));
     this.#open.delete(transport);
     // The kernel ends with the socket whatever peer was left on it.
-    for (const record of [...transport.peers]) this.#lives.end(record, "transport-closed");
+    for (const record of [...transport.peers]) this.#lives.end(record, reason);
     if (failures.length > 0) throw describeError(failures[0], "close", "transport");
-  }
-
-  transportEnded(transport: CoreTransport): void {
-    void transport.end().catch(() => {});
   }
 
   #adopt(backend: BackendTransport, queueLimit: number): CoreTransport {

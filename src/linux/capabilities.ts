@@ -14,8 +14,8 @@ const HEADROOM = 84;
 export function ovpnCapabilities(has71: boolean): Capabilities {
   return {
     modes: ["p2p", "multipeer"],
-    transports: ["udp"],
-    listeners: [],
+    transports: ["udp", "tcp"],
+    listeners: ["tcp"],
     maxTransports: Number.MAX_SAFE_INTEGER,
     dualStack: true,
     anyRemote: true,

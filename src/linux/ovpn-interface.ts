@@ -17,7 +17,7 @@ import type {
   PeerFields,
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
-import { DcoError, unsupported } from "../core/errors.ts";
+import { DcoError } from "../core/errors.ts";
 import { mapIpv4 } from "../core/ip.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Configuration } from "./configure.ts";
@@ -49,6 +49,8 @@ import {
 import { describeRefusal } from "./ovpn-errors.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
 import { peerOf, statsOf } from "./ovpn-peers.ts";
+import { openTcpTransport, TcpListener } from "./tcp-connect.ts";
+import { TcpTransport } from "./tcp-transport.ts";
 import { openUdpTransport, type UdpTransport } from "./udp-transport.ts";
 
 /** What an interface is made of. */
@@ -77,7 +79,7 @@ export class OvpnInterface implements BackendInterface {
   readonly #format: FamilyFormat;
   readonly #configuration: Configuration;
   /** Transports by peer. */
-  readonly #transports = new Map<number, UdpTransport>();
+  readonly #transports = new Map<number, UdpTransport | TcpTransport>();
   /** Namespaces whose events are followed, with what ends that. */
   readonly #followed = new Map<NamespaceContext, () => void>();
   #sink: BackendEventSink | undefined;
@@ -132,33 +134,52 @@ export class OvpnInterface implements BackendInterface {
     return isLinkUp(link);
   }
 
-  async openTransport(request: OpenTransportRequest): Promise<BackendTransport> {
-    const { contexts, system } = this.#parts;
+  async openTransport(
+    request: OpenTransportRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<BackendTransport> {
+    const { contexts } = this.#parts;
     const namespace = request.extras["namespace"] as NamespaceInput | undefined;
-    if (namespace === undefined) return openUdpTransport(system.posix, this.#context, request);
+    if (namespace === undefined) return this.#openTransport(this.#context, request, signal);
     const context = contexts.acquire(namespace);
     try {
-      const transport = openUdpTransport(system.posix, context, request);
-      this.#follow(context);
-      return transport;
+      return await this.#openTransport(context, request, signal);
     } finally {
       await contexts.release(context);
     }
   }
 
-  listen(_request: ListenRequest): Promise<BackendListener> {
-    throw unsupported("listeners", "this driver does not listen for connections");
+  async #openTransport(
+    context: NamespaceContext,
+    request: OpenTransportRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<BackendTransport> {
+    const { ffi, posix } = this.#parts.system;
+    // Before there is a peer whose events could be missed.
+    this.#follow(context);
+    if (request.protocol === "udp") return openUdpTransport(posix, context, request);
+    return openTcpTransport(ffi, posix, context, request, signal);
+  }
+
+  async listen(request: ListenRequest): Promise<BackendListener> {
+    const { contexts, system } = this.#parts;
+    const namespace = request.extras["namespace"] as NamespaceInput | undefined;
+    const context = namespace === undefined ? this.#context : contexts.acquire(namespace);
+    try {
+      this.#follow(context);
+      return new TcpListener(system.ffi, system.posix, context, request);
+    } finally {
+      if (namespace !== undefined) await contexts.release(context);
+    }
   }
 
   async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
-    const udp = transport as UdpTransport;
-    const peer = { socket: udp.fd, ...settingsOf(request.id, request, udp) };
-    try {
-      this.#context.genl.request(this.#format, (to, seq) => peerNew(to, this.#target, seq, peer));
-    } catch (error) {
-      throw describeRefusal(error, this.name);
-    }
-    this.#transports.set(request.id, udp);
+    const socket = transport as UdpTransport | TcpTransport;
+    const peer = { socket: socket.fd, ...settingsOf(request.id, request, socket) };
+    const attach = () => this.#do((to, seq) => peerNew(to, this.#target, seq, peer));
+    if (socket instanceof TcpTransport) await socket.attach(attach);
+    else attach();
+    this.#transports.set(request.id, socket);
     this.#watchRemote(request.id, request.remote);
   }
 
@@ -334,7 +355,7 @@ function copyOf({ key, nonceTail }: KeyDirection): KeyDirection {
 }
 
 /** A peer's fields as the kernel wants them: an IPv6 socket has IPv4 addresses mapped. */
-function settingsOf(id: number, fields: PeerFields, transport: UdpTransport | undefined): PeerSettings {
+function settingsOf(id: number, fields: PeerFields, transport: BackendTransport | undefined): PeerSettings {
   const { remote, local, keepalive } = fields;
   const mapped = transport?.family === 6;
   const bytes = (address: { family: 4 | 6; bytes: Uint8Array } | undefined) =>

@@ -87,11 +87,6 @@ export class TcpTransport implements BackendTransport {
     if (this.#lowWater !== 1) this.#setLowWater(1);
   }
 
-  /** The peer is gone, and with it what the stream is worth: the kernel has thrown its queues away. */
-  detached(): void {
-    if (this.#attached) this.#end(undefined);
-  }
-
   send(packet: Uint8Array, to: IpEndpoint | undefined): Promise<void> {
     if (to !== undefined && (to.text !== this.remote.address || to.port !== this.remote.port)) {
       throw invalid("to", "a TCP transport has one other end");

@@ -103,6 +103,9 @@ export function validateListen(
   };
 }
 
+/** A kernel drops what is shorter than a data packet's first word, and over TCP it drops the peer as well. */
+const MIN_CONTROL_PACKET = 4;
+
 /** A checked `transport.send`: a control packet, and where it goes. */
 export interface ValidatedSend {
   readonly packet: Uint8Array;
@@ -113,8 +116,12 @@ export interface ValidatedSend {
 /** Checks `transport.send` arguments. Data packets are refused: only the kernel can make those. */
 export function validateSend(packet: unknown, options: unknown, capabilities: Capabilities): ValidatedSend {
   const bytes = readBytes(packet, "packet");
-  if (bytes.length < 1 || bytes.length > capabilities.maxControlPacket) {
-    throw invalid("packet", `must have 1 to ${capabilities.maxControlPacket} bytes, not ${bytes.length}`);
+  const { maxControlPacket } = capabilities;
+  if (bytes.length < MIN_CONTROL_PACKET || bytes.length > maxControlPacket) {
+    throw invalid(
+      "packet",
+      `must have ${MIN_CONTROL_PACKET} to ${maxControlPacket} bytes, not ${bytes.length}`,
+    );
   }
   const data = DATA_OPCODES.get((bytes[0] as number) >> 3);
   if (data !== undefined)

@@ -91,7 +91,7 @@ describe("close", () => {
     held.open();
     await closing;
     await expect(dco.addPeer(peer(2, transport))).rejects.toMatchObject({ code: "closed" });
-    await expect(transport.send(Uint8Array.of(0x38))).rejects.toMatchObject({ code: "closed" });
+    await expect(transport.send(Uint8Array.of(0x38, 0, 0, 0))).rejects.toMatchObject({ code: "closed" });
   });
 
   test("ends linkUp, packets and events", async () => {
@@ -161,6 +161,6 @@ describe("control packets", () => {
     await expect(packet).rejects.toMatchObject({ code: "system", message: "reset" });
     await turns();
     expect(transport.closed).toBe(true);
-    expect(events).toMatchObject([{ type: "peer-deleted", peer: 1, reason: "transport-closed" }]);
+    expect(events).toMatchObject([{ type: "peer-deleted", peer: 1, reason: "transport-error" }]);
   });
 });

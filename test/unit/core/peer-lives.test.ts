@@ -162,7 +162,7 @@ describe("about a peer", () => {
     backend.tell({ type: "peer-floated", peer: 1, remote: { address: "198.51.100.9", port: 5000 } });
     await turns();
     expect(events).toMatchObject([{ type: "peer-floated", peer: 1, remote: { address: "198.51.100.9" } }]);
-    await transport.send(Uint8Array.of(0x38, 1), { peer: 1 });
+    await transport.send(Uint8Array.of(0x38, 1, 0, 0), { peer: 1 });
     expect(backend.transports[0]?.sent[0]?.to).toMatchObject({ text: "198.51.100.9", port: 5000 });
   });
 
