@@ -111,7 +111,7 @@ function promised(nativeAsync: RawAsync, convert: Convert | undefined) {
       begin(() => {
         try {
           nativeAsync(...args, (error, result) => {
-            // koffi does not keep typed arrays alive; this closure does, until the call has returned.
+            // koffi does not keep typed arrays alive (seen); this closure does, until the call has returned.
             args.length = 0;
             // The errno is read before anything else is called.
             const value = error || !convert ? result : convert(result);
