@@ -36,6 +36,16 @@ export const CAPTURED = readVector("linux-netlink-captured.json") as Readonly<{
   exchanges: readonly CapturedExchange[];
 }>;
 
+/** What a kernel with the module `ovpn` answered; see the vector's own note. */
+export const OVPN_CAPTURED = readVector("linux-ovpn-captured.json") as Readonly<{
+  family: number;
+  /** The interface in multi-peer mode, and the one in p2p mode. */
+  server: number;
+  client: number;
+  group: number;
+  exchanges: readonly CapturedExchange[];
+}>;
+
 /** The captured exchange with this name. */
 export function captured(name: string): CapturedExchange {
   const found = CAPTURED.exchanges.find((exchange) => exchange.name === name);
