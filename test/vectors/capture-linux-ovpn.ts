@@ -3,7 +3,9 @@
  *
  *     node test/vectors/capture-linux-ovpn.ts > test/vectors/linux-ovpn-captured.json
  *
- * As root on a kernel from 7.1 on, best in a virtual machine: it creates and deletes interfaces. The keys are
+ *     node test/vectors/capture-linux-ovpn.ts policy > test/vectors/linux-ovpn-policy-6.18.json
+ *
+ * As root on a kernel from 7.1 on (the second form: on an older one), best in a virtual machine: it creates and deletes interfaces. The keys are
  * patterns made for this.
  */
 
@@ -97,6 +99,11 @@ const { [OVPN_GROUP]: group = 0 } = groups;
 joinGroup(events, group);
 recorder.exchange(generic, "getpolicy ovpn", "all commands", (b) => getPolicy(b, 6, family));
 recorder.exchange(generic, "getpolicy peer-new", "one command", (b) => getPolicy(b, 7, family, 1));
+
+if (process.argv[2] === "policy") {
+  recorder.print("node test/vectors/capture-linux-ovpn.ts policy, as root in a virtual machine", { family });
+  process.exit(0);
+}
 
 recorder.exchange(route, "newlink bad mode", "mode 7", (b) =>
   newLink(b, 1, { name: "bad0", kind: "ovpn", ovpnMode: 7 }),

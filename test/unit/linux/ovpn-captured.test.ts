@@ -13,7 +13,7 @@ import { describeOvpn } from "../../../src/linux/ovpn/describe.ts";
 import { OVPN, OVPN_COMMANDS, OVPN_LAYOUT, PEER } from "../../../src/linux/ovpn/messages.ts";
 import { decodePeer } from "../../../src/linux/ovpn/peer-reply.ts";
 import { decodeKey, decodeNotification } from "../../../src/linux/ovpn/replies.ts";
-import { bytes, OVPN_CAPTURED } from "./support.ts";
+import { bytes, OVPN_CAPTURED, OVPN_POLICY_6_18 } from "./support.ts";
 
 const { family, server, client } = OVPN_CAPTURED;
 
@@ -129,6 +129,17 @@ describe("the family", () => {
       expect(inPeer(25)).toBeUndefined();
     },
   );
+});
+
+test("a kernel before 7.1 tells that it does not take tx-id", () => {
+  const dump = OVPN_POLICY_6_18.exchanges.find(({ name }) => name === "getpolicy peer-new");
+  const set = new PolicySet();
+  for (const message of dump?.answers.flatMap((answer) => parseDatagram(bytes(answer))) ?? []) {
+    if (!isAcknowledgement(message)) set.add(message);
+  }
+  const inPeer = (attribute: number) => set.find(OVPN_COMMANDS.peerNew, [OVPN.peer.number, attribute]);
+  expect(inPeer(PEER.keepaliveTimeout.number)).toMatchObject({ type: 4 });
+  expect(inPeer(PEER.txId.number)).toBeUndefined();
 });
 
 describe("links", () => {
