@@ -7,11 +7,8 @@
  * builder; the answers are the kernel's bytes, one hexadecimal string for each recv.
  */
 
-import { readFileSync } from "node:fs";
-import { release } from "node:os";
-import koffi from "koffi";
 import { deleteAddress, dumpAddresses, newAddress } from "../../src/linux/netlink/address.ts";
-import { MessageBuilder } from "../../src/linux/netlink/builder.ts";
+import type { MessageBuilder } from "../../src/linux/netlink/builder.ts";
 import * as nl from "../../src/linux/netlink/constants.ts";
 import { decodeFamily, getFamily, getPolicy, NLCTRL } from "../../src/linux/netlink/genl.ts";
 import {
@@ -25,80 +22,24 @@ import {
 import { parseDatagram } from "../../src/linux/netlink/message.ts";
 import { deleteRoute, dumpRoutes, getRoute, newRoute } from "../../src/linux/netlink/route.ts";
 import { AF_INET, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE } from "../../src/linux/netlink/rtnl.ts";
-
-interface Exchange {
-  name: string;
-  note: string;
-  request: string;
-  answers: string[];
-}
-
-const libc = koffi.load("libc.so.6");
-const socketCall = libc.func("int socket(int domain, int type, int protocol)");
-const setsockopt = libc.func(
-  "int setsockopt(int fd, int level, int option, const int *value, uint32_t size)",
-);
-const send = libc.func("intptr_t send(int fd, const void *data, size_t size, int flags)");
-const recv = libc.func("intptr_t recv(int fd, void *data, size_t size, int flags)");
-const bind = libc.func("int bind(int fd, const void *address, uint32_t size)");
-
-const AF_NETLINK = 16;
-const SOL_NETLINK = 270;
-const NETLINK_CAP_ACK = 10;
-const NETLINK_EXT_ACK = 11;
-const NETLINK_GET_STRICT_CHK = 12;
-const MSG_DONTWAIT = 0x40;
-const SOCK_RAW_CLOEXEC = 3 | 0x80000;
-
-function open(protocol: number, options: readonly number[], groups = 0): number {
-  const fd = socketCall(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
-  if (fd < 0) throw new Error("socket failed");
-  for (const option of options) {
-    if (setsockopt(fd, SOL_NETLINK, option, [1], 4) !== 0) throw new Error(`option ${option} failed`);
-  }
-  const address = Buffer.alloc(12);
-  address.writeUInt16LE(AF_NETLINK, 0);
-  address.writeUInt32LE(groups, 8);
-  if (bind(fd, address, address.length) !== 0) throw new Error("bind failed");
-  return fd;
-}
+import {
+  drain,
+  NETLINK_CAP_ACK,
+  NETLINK_EXT_ACK,
+  NETLINK_GET_STRICT_CHK,
+  openNetlink,
+  Recorder,
+} from "./capture-support.ts";
 
 const strict = [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK];
-const generic = open(nl.NETLINK_GENERIC, strict);
-const genericEcho = open(nl.NETLINK_GENERIC, [NETLINK_EXT_ACK]);
-const genericBare = open(nl.NETLINK_GENERIC, []);
-const route = open(nl.NETLINK_ROUTE, strict);
-const monitor = open(nl.NETLINK_ROUTE, [], 0x1 | 0x10 | 0x40 | 0x100 | 0x400);
+const generic = openNetlink(nl.NETLINK_GENERIC, strict);
+const genericEcho = openNetlink(nl.NETLINK_GENERIC, [NETLINK_EXT_ACK]);
+const genericBare = openNetlink(nl.NETLINK_GENERIC, []);
+const route = openNetlink(nl.NETLINK_ROUTE, strict);
+const monitor = openNetlink(nl.NETLINK_ROUTE, [], 0x1 | 0x10 | 0x40 | 0x100 | 0x400);
 
-const exchanges: Exchange[] = [];
-const builder = new MessageBuilder();
-const buffer = Buffer.alloc(1 << 18);
-
-/** All that is queued; the kernel answers within send, but a dump goes on with each recv. */
-function drain(fd: number): Buffer[] {
-  const answers: Buffer[] = [];
-  for (;;) {
-    const size = Number(recv(fd, buffer, buffer.length, MSG_DONTWAIT));
-    if (size < 0) return answers;
-    answers.push(Buffer.from(buffer.subarray(0, size)));
-  }
-}
-
-function exchange(fd: number, name: string, note: string, build: (b: MessageBuilder) => void): Buffer[] {
-  builder.reset();
-  build(builder);
-  const request = Buffer.from(builder.bytes());
-  if (Number(send(fd, request, request.length, 0)) !== request.length)
-    throw new Error(`send failed: ${name}`);
-  const answers = drain(fd);
-  exchanges.push({
-    name,
-    note,
-    request: request.toString("hex"),
-    answers: answers.map((a) => a.toString("hex")),
-  });
-  return answers;
-}
+const recorder = new Recorder();
+const exchange = recorder.exchange.bind(recorder);
 
 /** A request with the codec's own checks left out. */
 function raw(type: number, header: readonly number[], attributes: (b: MessageBuilder) => void, flags = 0) {
@@ -394,24 +335,9 @@ exchange(route, "setlink rename", "down, then d1", (b) => {
 exchange(route, "dumplink", "all links", (b) => dumpLinks(b, 62));
 exchange(route, "dellink", "d1", (b) => deleteLink(b, 63, { name: "d1" }));
 exchange(route, "dellink again", "ENODEV", (b) => deleteLink(b, 64, { index }));
-exchanges.push({
-  name: "notifications",
-  note: "what a socket in the groups link, addresses and routes saw meanwhile",
-  request: "",
-  answers: drain(monitor).map((answer) => answer.toString("hex")),
-});
-
-const machine = readFileSync("/proc/version", "utf8").split(" ").slice(0, 3).join(" ");
-console.log(
-  JSON.stringify(
-    {
-      how: "unshare --net node test/vectors/capture-linux-netlink.ts, as root",
-      kernel: release(),
-      version: machine,
-      index,
-      exchanges,
-    },
-    undefined,
-    2,
-  ),
+recorder.add(
+  "notifications",
+  "what a socket in the groups link, addresses and routes saw meanwhile",
+  drain(monitor),
 );
+recorder.print("unshare --net node test/vectors/capture-linux-netlink.ts, as root", { index });

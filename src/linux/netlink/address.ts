@@ -43,7 +43,6 @@ export const ADDRESS = {
   address: { number: 1, type: "ip" },
   /** The interface's own address. */
   local: { number: 2, type: "ip" },
-  broadcast: { number: 4, type: "ip" },
   flags: { number: 8, type: "u32" },
 } as const satisfies AttributeTable;
 

@@ -36,6 +36,21 @@ export const CAPTURED = readVector("linux-netlink-captured.json") as Readonly<{
   exchanges: readonly CapturedExchange[];
 }>;
 
+/** What a kernel with the module `ovpn` answered; see the vector's own note. */
+export const OVPN_CAPTURED = readVector("linux-ovpn-captured.json") as Readonly<{
+  family: number;
+  /** The interface in multi-peer mode, and the one in p2p mode. */
+  server: number;
+  client: number;
+  group: number;
+  exchanges: readonly CapturedExchange[];
+}>;
+
+/** What a kernel with `ovpn` but without tx-id answered about its policies. */
+export const OVPN_POLICY_6_18 = readVector("linux-ovpn-policy-6.18.json") as Readonly<{
+  exchanges: readonly CapturedExchange[];
+}>;
+
 /** The captured exchange with this name. */
 export function captured(name: string): CapturedExchange {
   const found = CAPTURED.exchanges.find((exchange) => exchange.name === name);
