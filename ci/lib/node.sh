@@ -42,7 +42,7 @@ install_tool() {
     return 1
   fi
   (
-    cd "$doomed/bin"
+    cd "$doomed/bin" || exit
     for script in ../node_modules/node-linux-*/bin/node ../node_modules/npm/bin/np[mx]-cli.js; do
       [ -e "$script" ] || continue
       name=${script##*/}

@@ -4,11 +4,13 @@
 # Names of those that are missing, in one line. ci/debian-packages has a package and a command of it per line.
 missing_packages() (
   PATH=$PATH:/usr/sbin:/sbin
-  while read -r package command; do
-    case $package in '' | '#'*) continue ;; esac
-    command -v "$command" >/dev/null 2>&1 || printf '%s ' "$package"
-  done <"$root/ci/debian-packages"
-  [ ! -f "$root/ci/vm/deps" ] || bash "$root/ci/vm/deps" | tr '\n' ' '
+  {
+    while read -r package command; do
+      case $package in '' | '#'*) continue ;; esac
+      command -v "$command" >/dev/null 2>&1 || printf '%s\n' "$package"
+    done <"$root/ci/debian-packages"
+    [ ! -f "$root/ci/vm/deps" ] || bash "$root/ci/vm/deps" || true
+  } | sort -u | paste -s -d ' ' -
 )
 
 # Sets DCOKIT_MISSING to what is still missing at the end, and DCOKIT_MISSING_WHY; DCOKIT_APT_FAILED to 1 where
@@ -21,7 +23,6 @@ setup_packages() {
     return 0
   fi
   DCOKIT_MISSING=$(missing_packages)
-  DCOKIT_MISSING=${DCOKIT_MISSING% }
   [ -n "$DCOKIT_MISSING" ] || return 0
   if ! command -v apt-get >/dev/null 2>&1; then
     DCOKIT_MISSING_WHY="no apt-get on this machine to install them with"
@@ -53,7 +54,6 @@ install_packages() {
     fi
   fi
   DCOKIT_MISSING=$(missing_packages)
-  DCOKIT_MISSING=${DCOKIT_MISSING% }
   if [ -n "$DCOKIT_MISSING" ]; then
     DCOKIT_MISSING_WHY="apt-get could not install them"
     DCOKIT_APT_FAILED=1
