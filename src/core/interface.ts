@@ -264,15 +264,15 @@ export class CoreInterface implements DcoInterface {
   }
 
   async #close(): Promise<void> {
-    const { deleteOnClose, onClosed } = this.#parts;
+    const { capabilities, deleteOnClose, onClosed } = this.#parts;
     const { lives } = this.#peers;
     this.#calls.lifetime.close();
     this.#transports.closing = true;
     const failures: unknown[] = [];
     const attempt = (step: Promise<unknown>) => step.catch((error: unknown) => failures.push(error));
-    if (deleteOnClose || this.#removed) {
-      // Deleting the interface ends all its peers at once.
-      await attempt(this.#backend.close(!this.#removed));
+    if (deleteOnClose || this.#removed || !capabilities.survivesProcess) {
+      // All its peers end at once with it.
+      await attempt(this.#backend.close(deleteOnClose && !this.#removed));
       lives.endAll();
       await attempt(this.#transports.closeAll());
     } else {

@@ -194,9 +194,11 @@ export class PeerLives {
 
   #aboutPeer(id: number, doubt: boolean | undefined, tell: (record: PeerRecord) => void): void {
     const record = this.table.get(id);
+    if (record === undefined) return;
+    const doubtful = this.#doubtful.has(id);
     // While the end of an earlier life of this id is awaited, what comes before it is about that life.
-    if (record === undefined || this.table.oldestLife(id) !== record) return;
-    if (!doubt) {
+    if (this.table.oldestLife(id) !== record && !doubtful) return;
+    if (!doubt && !doubtful) {
       tell(record);
       return;
     }
