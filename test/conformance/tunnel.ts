@@ -71,7 +71,9 @@ export async function openEnd(world: World, site: Site, options: EndOptions): Pr
   await dco.configure({ addresses, up: true, ...options.config });
   const transport = await dco.openTransport({
     protocol: "udp",
-    local: { address: outside(site, family), port: host === 1 ? SERVER_PORT : 0 },
+    ...(!options.transport?.adopt && {
+      local: { address: outside(site, family), port: host === 1 ? SERVER_PORT : 0 },
+    }),
     ...options.transport,
   });
   return { site, dco, transport, events, vpn };

@@ -60,6 +60,8 @@ export interface ForeignSocket {
   close(): Promise<void>;
   /** Whether the descriptor is still the socket that was opened. */
   isOpen(): boolean;
+  /** Ends the socket behind the back of whoever uses the descriptor: the number then is of something harmless. */
+  sever(): Promise<void>;
 }
 
 /** Where one case runs. */
@@ -87,7 +89,10 @@ export interface World {
 
   /** Undefined if there is no such interface. */
   inspect(site: Site, name: string): Promise<SystemInterface | undefined>;
-  /** By the system's own means, behind the SDK's back. */
+  /** By the system's own means, behind the SDK's back; gone at the end of the case. */
+  addInterface(site: Site, name: string): Promise<void>;
+  /** As `addInterface`, but of a kind that is not the driver's. */
+  addOtherInterface(site: Site, name: string): Promise<void>;
   removeInterface(site: Site, name: string): Promise<void>;
   setUp(site: Site, name: string, up: boolean): Promise<void>;
   addAddress(site: Site, name: string, address: string): Promise<void>;

@@ -2,11 +2,36 @@
  * All cases.
  */
 import type { Case } from "../case.ts";
+import { adoptCases } from "./adopt.ts";
+import { configureCases } from "./configure.ts";
+import { controlCases } from "./control.ts";
 import { driverCases } from "./driver.ts";
+import { eventCases } from "./events.ts";
+import { floatCases } from "./float.ts";
 import { keyCases } from "./keys.ts";
+import { lifetimeCases } from "./lifetimes.ts";
+import { peerSettingCases } from "./peer-settings.ts";
+import { peerCases } from "./peers.ts";
+import { rotationCases } from "./rotation.ts";
+import { statsCases } from "./stats.ts";
+import { transportCases } from "./transports.ts";
 
 /** In the order in which they are run. */
-export const ALL_CASES: readonly Case[] = [...driverCases, ...keyCases];
+export const ALL_CASES: readonly Case[] = [
+  ...driverCases,
+  ...adoptCases,
+  ...configureCases,
+  ...transportCases,
+  ...controlCases,
+  ...peerCases,
+  ...peerSettingCases,
+  ...keyCases,
+  ...rotationCases,
+  ...statsCases,
+  ...eventCases,
+  ...floatCases,
+  ...lifetimeCases,
+];
 
 /** Groups that are run once with every way of getting events. */
-export const EVENT_GROUPS: readonly string[] = ["events"];
+export const EVENT_GROUPS: readonly string[] = ["events", "float"];

@@ -1,23 +1,233 @@
 /**
- * Keys: ciphers, slots, rotation.
+ * Keys: ciphers, slots, material that is used once.
  */
-import { CIPHERS } from "../../../src/core/model.ts";
+import assert from "node:assert/strict";
+import { CIPHERS, type KeyOptions } from "../../../src/core/model.ts";
 import { type Case, group } from "../case.ts";
-import { assertReaches, type Family, openTunnel } from "../tunnel.ts";
+import { rejects } from "../expect.ts";
+import { freshDirection, freshKey, freshKeyPair } from "../keys.ts";
+import { assertReaches, assertSilent, connect, type Family, installKeys, openTunnel } from "../tunnel.ts";
+
+const deletesKeys: Pick<Case, "needs"> = {
+  needs: ({ deleteKey }) => (deleteKey ? undefined : "the driver cannot delete a key"),
+};
 
 function cipherCases(): Omit<Case, "group">[] {
   return CIPHERS.flatMap((cipher) =>
     ([4, 6] as Family[]).map((family) => ({
-      name: `${cipher} carries IPv4 and IPv6 over UDP and IPv${family}`,
+      name: `${cipher} carries IPv4 and IPv6 both ways over UDP and IPv${family}`,
       needs: (capabilities) =>
         capabilities.ciphers.includes(cipher) ? undefined : `the kernel has no ${cipher}`,
       async run(world) {
         const { server, client } = await openTunnel(world, { cipher, family });
         await assertReaches(world, client, server.vpn.ipv4);
+        await assertReaches(world, client, server.vpn.ipv6, { size: 1300 });
+        await assertReaches(world, server, client.vpn.ipv4, { size: 1300 });
         await assertReaches(world, server, client.vpn.ipv6);
+        assert.deepEqual(await server.dco.keys(1), [{ slot: "primary", id: 0, cipher }]);
       },
     })),
   );
 }
 
-export const keyCases = group("keys", [...cipherCases()]);
+export const keyCases = group("keys", [
+  ...cipherCases(),
+  {
+    name: "without a key, and with another key than the other end's, nothing gets through",
+    async run(world) {
+      const { server, client } = await openTunnel(world, { keys: false });
+      await assertSilent(world, client, server.vpn.ipv4);
+      await server.dco.installKey(1, freshKey());
+      await client.dco.installKey(1, freshKey());
+      await assertSilent(world, client, server.vpn.ipv4);
+      await assertSilent(world, server, client.vpn.ipv4);
+      assert.equal((await server.dco.stats())[0]?.tunnel?.rxBytes, 0n);
+      await installKeys(server, client, { keyId: 1 });
+      await assertReaches(world, client, server.vpn.ipv4);
+    },
+  },
+  {
+    name: "the same key with another nonce tail gets nothing through",
+    async run(world) {
+      const { server, client } = await openTunnel(world, { keys: false });
+      const [forServer, forClient] = freshKeyPair();
+      const { nonceTail } = freshDirection();
+      await server.dco.installKey(1, forServer);
+      await client.dco.installKey(1, { ...forClient, encrypt: { ...forClient.encrypt, nonceTail } });
+      await assertSilent(world, client, server.vpn.ipv4);
+    },
+  },
+  {
+    name: "keys() tells what the slots hold, through install, swap and delete",
+    async run(world) {
+      const { server, client } = await openTunnel(world, { cipher: "aes-128-gcm" });
+      const { dco } = server;
+      await installKeys(server, client, { slot: "secondary", keyId: 7, cipher: "chacha20-poly1305" });
+      const old = { id: 0, cipher: "aes-128-gcm" };
+      const next = { id: 7, cipher: "chacha20-poly1305" };
+      assert.deepEqual(await dco.keys(1), [
+        { slot: "primary", ...old },
+        { slot: "secondary", ...next },
+      ]);
+      assert.deepEqual((await dco.peer(1)).keys, await dco.keys(1));
+      await dco.swapKeys(1);
+      assert.deepEqual(await dco.keys(1), [
+        { slot: "primary", ...next },
+        { slot: "secondary", ...old },
+      ]);
+      if (!world.capabilities.deleteKey) return;
+      await dco.deleteKey(1, "secondary");
+      assert.deepEqual(await dco.keys(1), [{ slot: "primary", ...next }]);
+      await dco.deleteKey(1, "primary");
+      assert.deepEqual(await dco.keys(1), []);
+    },
+  },
+  {
+    name: "a key in an occupied slot replaces the one that was there",
+    async run(world) {
+      const { server, client } = await openTunnel(world);
+      await installKeys(server, client, { keyId: 0 });
+      await assertReaches(world, client, server.vpn.ipv4);
+      await installKeys(server, client, { keyId: 5, cipher: "chacha20-poly1305" });
+      await assertReaches(world, client, server.vpn.ipv4);
+      assert.deepEqual(await server.dco.keys(1), [{ slot: "primary", id: 5, cipher: "chacha20-poly1305" }]);
+    },
+  },
+  {
+    name: "the primary encrypts, and both slots decrypt",
+    async run(world) {
+      const { server, client } = await openTunnel(world);
+      await installKeys(server, client, { slot: "secondary", keyId: 1 });
+      await assertReaches(world, client, server.vpn.ipv4);
+      await server.dco.swapKeys(1);
+      await assertReaches(world, client, server.vpn.ipv4);
+      if (world.capabilities.deleteKey) {
+        // What the client encrypts with is now the server's secondary.
+        await server.dco.deleteKey(1, "secondary");
+        await assertSilent(world, client, server.vpn.ipv4);
+      }
+      await client.dco.swapKeys(1);
+      await assertReaches(world, client, server.vpn.ipv4);
+    },
+  },
+  {
+    name: "swap with an empty secondary is not-found, and the tunnel works on",
+    async run(world) {
+      const { server, client } = await openTunnel(world);
+      await rejects(server.dco.swapKeys(1), "not-found", { operation: "swapKeys" });
+      await assertReaches(world, client, server.vpn.ipv4);
+    },
+  },
+  {
+    name: "a secondary while the primary is empty is invalid",
+    async run(world) {
+      const { server } = await openTunnel(world, { keys: false });
+      await rejects(server.dco.installKey(1, freshKey(0, "secondary")), "invalid", { field: "slot" });
+      assert.deepEqual(await server.dco.keys(1), []);
+    },
+  },
+  {
+    name: "the same key id in both slots is invalid, whichever is installed last",
+    async run(world) {
+      const { server } = await openTunnel(world);
+      await rejects(server.dco.installKey(1, freshKey(0, "secondary")), "invalid", { field: "id" });
+      await server.dco.installKey(1, freshKey(1, "secondary"));
+      await rejects(server.dco.installKey(1, freshKey(1, "primary")), "invalid", { field: "id" });
+      await server.dco.installKey(1, freshKey(0, "primary"));
+      assert.equal((await server.dco.keys(1)).length, 2);
+    },
+  },
+  {
+    name: "deleteKey empties the slot, and of an empty slot succeeds; or it is unsupported",
+    async run(world) {
+      const { server, client } = await openTunnel(world);
+      if (!world.capabilities.deleteKey) {
+        await rejects(server.dco.deleteKey(1, "primary"), "unsupported", { capability: "deleteKey" });
+        return;
+      }
+      await server.dco.deleteKey(1, "secondary");
+      await assertReaches(world, client, server.vpn.ipv4);
+      await server.dco.deleteKey(1, "primary");
+      await server.dco.deleteKey(1, "primary");
+      await assertSilent(world, client, server.vpn.ipv4);
+      await installKeys(server, client, { keyId: 3 });
+      await assertReaches(world, client, server.vpn.ipv4);
+    },
+  },
+  {
+    name: "the same key is refused for its direction in the life of the interface, for any peer and slot",
+    async run(world) {
+      const { server, client } = await openTunnel(world, { keys: false });
+      const { dco } = server;
+      const key = freshKey();
+      const reused = (direction: "encrypt" | "decrypt"): KeyOptions => ({
+        ...freshKey(1),
+        [direction]: { ...freshDirection(), key: key[direction].key },
+      });
+      const refused = async (peer: number) => {
+        await rejects(dco.installKey(peer, key), "invalid", { field: "encrypt.key" });
+        await rejects(dco.installKey(peer, reused("encrypt")), "invalid", { field: "encrypt.key" });
+        await rejects(dco.installKey(peer, reused("decrypt")), "invalid", { field: "decrypt.key" });
+      };
+      await dco.installKey(1, key);
+      await refused(1);
+      if (world.capabilities.deleteKey) await dco.deleteKey(1, "primary");
+      await refused(1);
+      await connect(server, client, { id: 2, keys: false, client: { replace: true } });
+      await refused(2);
+      await dco.removePeer(1);
+      await connect(server, client, { id: 1, keys: false, client: { replace: true } });
+      await refused(1);
+      // The directions are told apart: a mirrored key is not the same packet counter.
+      await dco.installKey(1, { ...key, encrypt: key.decrypt, decrypt: key.encrypt });
+      // A refused key was not used: its other half is still good.
+      await dco.installKey(2, { ...freshKey(), decrypt: reused("encrypt").decrypt });
+    },
+  },
+  {
+    name: "a key that was refused for something else may be installed afterwards",
+    async run(world) {
+      const { server } = await openTunnel(world, { keys: false });
+      const key = freshKey(0, "secondary");
+      await rejects(server.dco.installKey(1, key), "invalid", { field: "slot" });
+      await rejects(server.dco.installKey(9, { ...key, slot: "primary" }), "not-found");
+      await server.dco.installKey(1, { ...key, slot: "primary" });
+    },
+  },
+  {
+    name: "wipe zeroes the caller's bytes, whether the key was taken or refused; without it they stay",
+    async run(world) {
+      const { server, client } = await openTunnel(world, { keys: false });
+      const bytesOf = ({ encrypt, decrypt }: KeyOptions) =>
+        Buffer.concat([encrypt.key, encrypt.nonceTail, decrypt.key, decrypt.nonceTail]);
+      const [kept, forClient] = freshKeyPair();
+      const before = bytesOf(kept);
+      await server.dco.installKey(1, kept);
+      assert.deepEqual(bytesOf(kept), before);
+      const copy = structuredClone(forClient);
+      await client.dco.installKey(1, { ...copy, wipe: true });
+      assert.ok(
+        bytesOf(copy).every((byte) => byte === 0),
+        "a taken key is wiped",
+      );
+      await assertReaches(world, client, server.vpn.ipv4);
+      const refused = freshKey();
+      await rejects(server.dco.installKey(9, { ...refused, wipe: true }), "not-found");
+      assert.ok(
+        bytesOf(refused).every((byte) => byte === 0),
+        "a refused key is wiped",
+      );
+    },
+  },
+  {
+    ...deletesKeys,
+    name: "keys of one peer leave other peers alone",
+    async run(world) {
+      const { server, clients } = await openTunnel(world, { clients: 2 });
+      await server.dco.deleteKey(1, "primary");
+      assert.equal((await server.dco.keys(2)).length, 1);
+      await assertReaches(world, clients[1] as (typeof clients)[0], server.vpn.ipv4);
+      await assertSilent(world, clients[0] as (typeof clients)[0], server.vpn.ipv4);
+    },
+  },
+]);

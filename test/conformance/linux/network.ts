@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import type { Site } from "../world.ts";
 import { run, shellIn } from "./command.ts";
+import { Resident } from "./resident.ts";
 
 /** A site that is a network namespace. */
 export interface LinuxSite extends Site {
@@ -26,6 +27,7 @@ const address6 = (host: number) => `2001:db8::${host.toString(16)}`;
 export class Network {
   readonly sites: readonly LinuxSite[];
   readonly #names: readonly string[];
+  readonly #residents = new Map<Site, Resident>();
   readonly #onExit = () => this.#remove();
   #moves = 0;
 
@@ -49,12 +51,23 @@ export class Network {
     try {
       await run("ip", ["netns", "add", hub]);
       await run("ip", ["-n", hub, "link", "add", "bridge", "up", "type", "bridge"]);
-      for (const site of sites) await addSite(hub, site);
+      await Promise.all(
+        sites.map(async (site) => {
+          await addSite(hub, site);
+          network.#residents.set(site, await Resident.start(site.namespace));
+        }),
+      );
     } catch (error) {
-      network.#remove();
+      await network.close();
       throw error;
     }
     return network;
+  }
+
+  /** Interfaces that are not the network's own. */
+  interfacesAt(site: LinuxSite): string[] {
+    const found = this.#residents.get(site)?.interfaces() ?? [];
+    return found.filter((name) => name !== "lo" && name !== WIRE);
   }
 
   /** Gives a site other addresses on its wire. */
@@ -82,8 +95,9 @@ export class Network {
     );
   }
 
-  close(): void {
+  async close(): Promise<void> {
     process.removeListener("exit", this.#onExit);
+    await Promise.all([...this.#residents.values()].map((resident) => resident.close()));
     this.#remove();
   }
 

@@ -12,16 +12,19 @@ import {
   SOCKADDR_BYTES,
   unpackSockaddr,
 } from "../../../src/ffi/sockaddr.ts";
+import { THIS_PROCESS } from "../../../src/ffi/types.ts";
 import type { ForeignSocket } from "../world.ts";
 import type { LinuxSite } from "./network.ts";
 
 const CLONE_NEWNET = 0x40000000;
 const O_RDONLY = 0;
 const SOCK_DGRAM = 2;
+const O_CLOEXEC = 0x80000;
 
 /** See `World.openSocket`. */
 export function openForeignSocket(site: LinuxSite, family: 4 | 6): ForeignSocket {
-  const posix = createPosix(loadFfi());
+  const ffi = loadFfi();
+  const posix = createPosix(ffi);
   const home = posix.open("/proc/thread-self/ns/net", O_RDONLY);
   const there = posix.open(`/run/netns/${site.namespace}`, O_RDONLY);
   let fd: number;
@@ -53,6 +56,14 @@ export function openForeignSocket(site: LinuxSite, family: 4 | 6): ForeignSocket
     fd,
     local: { address: family === 6 ? "::" : site.ipv4, port },
     isOpen,
+    async sever() {
+      const harmless = posix.open("/dev/null", O_RDONLY);
+      // The last close of an attached socket takes the kernel long: not on the event loop's thread.
+      const dup3 = ffi.library([THIS_PROCESS]).func("dup3", "i32", ["i32", "i32", "i32"], { errno: true });
+      const result = await dup3.async(harmless, fd, O_CLOEXEC);
+      posix.close(harmless);
+      if (result < 0) throw new Error(`dup3: errno ${-result}`);
+    },
     close: async () => {
       // The number may be another's by now, if the transport owned and closed it.
       if (isOpen()) await posix.closeAsync(fd);

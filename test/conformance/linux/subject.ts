@@ -7,7 +7,6 @@ import { openDriver } from "../../../src/index.ts";
 import type { Subject } from "../world.ts";
 import { ip, run } from "./command.ts";
 import { Network } from "./network.ts";
-import { interfacesOfKind } from "./system.ts";
 import { LinuxWorld } from "./world.ts";
 
 /** Who puts netlink sockets into the event loop; see `openDriver`. */
@@ -40,15 +39,15 @@ export async function openLinuxSubject(eventTransport: EventTransport, variant?:
     open: async () => new LinuxWorld(network, await open(), open),
     async leftovers() {
       const found: string[] = [];
-      for (const { name, namespace } of network.sites) {
-        for (const left of await interfacesOfKind(namespace, "ovpn")) {
-          found.push(`interface ${left} at ${name}`);
-          await ip(namespace, "link", "del", left);
+      for (const site of network.sites) {
+        for (const left of network.interfacesAt(site)) {
+          found.push(`interface ${left} at ${site.name}`);
+          await ip(site.namespace, "link", "del", left);
         }
       }
       return found;
     },
-    close: async () => network.close(),
+    close: () => network.close(),
   };
 }
 

@@ -56,9 +56,3 @@ export async function inspectInterface(
     routes: routes.sort(),
   };
 }
-
-/** Names of the interfaces of a kind in a namespace. */
-export async function interfacesOfKind(namespace: string, kind: string): Promise<string[]> {
-  const links = JSON.parse((await ip(namespace, "-j", "link", "show", "type", kind)) || "[]");
-  return (links as Partial<LinkJson>[]).flatMap((link) => (link.ifname === undefined ? [] : [link.ifname]));
-}

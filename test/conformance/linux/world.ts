@@ -95,6 +95,14 @@ export class LinuxWorld implements ClosableWorld {
     await ip(this.#site(site).namespace, "link", "del", name);
   }
 
+  async addInterface(site: Site, name: string): Promise<void> {
+    await this.#addLink(site, name, "ovpn");
+  }
+
+  async addOtherInterface(site: Site, name: string): Promise<void> {
+    await this.#addLink(site, name, "bridge");
+  }
+
   async setUp(site: Site, name: string, up: boolean): Promise<void> {
     await ip(this.#site(site).namespace, "link", "set", name, up ? "up" : "down");
   }
@@ -126,6 +134,12 @@ export class LinuxWorld implements ClosableWorld {
     }
     if (failures.length === 1) throw failures[0];
     if (failures.length > 1) throw new AggregateError(failures, "several things could not be closed");
+  }
+
+  async #addLink(site: Site, name: string, kind: string): Promise<void> {
+    const { namespace } = this.#site(site);
+    await ip(namespace, "link", "add", name, "type", kind);
+    this.onClose(() => ip(namespace, "link", "del", name).catch(() => {}));
   }
 
   #site(site: Site): LinuxSite {

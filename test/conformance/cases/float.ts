@@ -1,0 +1,101 @@
+/**
+ * Peers whose address changes.
+ */
+import assert from "node:assert/strict";
+import { type Case, group } from "../case.ts";
+import { controlPacket, dataPacket, expectPacket } from "../packets.ts";
+import { assertReaches, connect, openEnd, reachable } from "../tunnel.ts";
+import type { World } from "../world.ts";
+
+const tells: Pick<Case, "needs"> = {
+  needs: ({ floatEvent }) => (floatEvent === "none" ? "the driver does not tell of floats" : undefined),
+};
+
+/** A tunnel whose ends are bound to no address, so that theirs can change. */
+async function floatingTunnel(world: World, family: 4 | 6) {
+  const any = family === 6 ? "::" : "0.0.0.0";
+  const server = await openEnd(world, world.server, {
+    mode: "multipeer",
+    host: 1,
+    family,
+    transport: { local: { address: any, port: 1194 } },
+  });
+  const client = await openEnd(world, world.clients[0], {
+    mode: "p2p",
+    host: 2,
+    family,
+    transport: { local: { address: any, port: 0 } },
+  });
+  await connect(server, client, { family });
+  await assertReaches(world, client, server.vpn.ipv4);
+  return { server, client };
+}
+
+export const floatCases = group("float", [
+  ...([4, 6] as const).map((family) => ({
+    ...tells,
+    name: `a client that moves is followed over IPv${family}: traffic, event, remote, and control packets to the peer`,
+    async run(world: World) {
+      const { server, client } = await floatingTunnel(world, family);
+      const before = reachable(client.site, client.transport, family);
+      const moved = await world.moveAddress(client.site);
+      await assertReaches(world, client, server.vpn.ipv4);
+      const event = await server.events.next("peer-floated");
+      const now = { address: family === 6 ? moved.ipv6 : moved.ipv4, port: before.port };
+      assert.deepEqual([event.peer, event.remote], [1, now]);
+      assert.equal(event.generation, (await server.dco.peer(1)).generation);
+      assert.deepEqual((await server.dco.peer(1)).remote, now);
+      await assertReaches(world, server, client.vpn.ipv6);
+      const packet = controlPacket();
+      await server.transport.send(packet, { peer: 1 });
+      await expectPacket(client.transport, packet);
+      assert.deepEqual(client.events.of("peer-floated"), [], "the server did not move");
+    },
+  })),
+  {
+    ...tells,
+    name: "a server that moves is followed by its client",
+    async run(world) {
+      const { server, client } = await floatingTunnel(world, 4);
+      const moved = await world.moveAddress(server.site);
+      await assertReaches(world, server, client.vpn.ipv4);
+      const event = await client.events.next("peer-floated");
+      assert.deepEqual(event.remote, { address: moved.ipv4, port: 1194 });
+      const packet = controlPacket();
+      await client.transport.send(packet, { peer: 1 });
+      await expectPacket(server.transport, packet);
+    },
+  },
+  {
+    ...tells,
+    name: "a client that moves again and again gives an event for each move",
+    async run(world) {
+      const { server, client } = await floatingTunnel(world, 4);
+      for (let turn = 0; turn < 3; turn++) {
+        const moved = await world.moveAddress(client.site);
+        await assertReaches(world, client, server.vpn.ipv4);
+        const event = await server.events.next("peer-floated");
+        assert.equal(event.remote.address, moved.ipv4);
+      }
+      assert.equal(server.events.of("peer-floated").length, 3);
+    },
+  },
+  {
+    name: "a stranger does not move a peer with packets that he cannot authenticate",
+    needs: ({ floatAuthenticated }) =>
+      floatAuthenticated ? undefined : "addresses move without authentication",
+    async run(world) {
+      const { server, client } = await floatingTunnel(world, 4);
+      const before = (await server.dco.peer(1)).remote;
+      const stranger = await openEnd(world, world.clients[1], { mode: "p2p", host: 3 });
+      const to = { address: server.site.ipv4, port: 1194 };
+      for (let turn = 0; turn < 3; turn++) await stranger.transport.send(dataPacket(1), { to });
+      const barrier = controlPacket();
+      await stranger.transport.send(barrier, { to });
+      await expectPacket(server.transport, barrier);
+      await assertReaches(world, server, client.vpn.ipv4);
+      assert.deepEqual((await server.dco.peer(1)).remote, before);
+      assert.deepEqual(server.events.of("peer-floated"), []);
+    },
+  },
+]);

@@ -1,0 +1,73 @@
+/**
+ * Keys that change while packets flow.
+ */
+import assert from "node:assert/strict";
+import { group } from "../case.ts";
+import { freshKeyPair } from "../keys.ts";
+import { type End, openTunnel } from "../tunnel.ts";
+import type { World } from "../world.ts";
+
+/** Runs `change` under pings in both directions, none of which may be lost. */
+async function underTraffic(
+  world: World,
+  ends: readonly [End, End],
+  change: () => Promise<void>,
+): Promise<void> {
+  const [a, b] = ends;
+  const running = [
+    await world.startPing(a.site, b.vpn.ipv4, { interval: 0.005 }),
+    await world.startPing(b.site, a.vpn.ipv6, { interval: 0.005 }),
+  ];
+  const packets = async () => (await a.dco.stats())[0]?.tunnel?.rxPackets ?? 0n;
+  const flowing = async (more: bigint) => {
+    const target = (await packets()) + more;
+    while ((await packets()) < target) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  await flowing(20n);
+  await change();
+  await flowing(20n);
+  for (const ping of running) {
+    const { sent, received, output } = await ping.stop();
+    assert.ok(sent > 20, output);
+    assert.equal(received, sent, output);
+  }
+}
+
+export const rotationCases = group("rotation", [
+  {
+    name: "ten keys in turn, under traffic both ways, lose not one packet",
+    async run(world) {
+      const { server, client } = await openTunnel(world);
+      await underTraffic(world, [server, client], async () => {
+        for (let turn = 1; turn <= 10; turn++) {
+          const [forServer, forClient] = freshKeyPair(
+            turn % 8,
+            "secondary",
+            turn % 2 ? "aes-128-gcm" : undefined,
+          );
+          await server.dco.installKey(1, forServer);
+          await client.dco.installKey(1, forClient);
+          const [first, second] = turn % 2 ? [server, client] : [client, server];
+          await first.dco.swapKeys(1);
+          await second.dco.swapKeys(1);
+        }
+      });
+    },
+  },
+  {
+    name: "a rotation of one peer's key does not disturb another peer's traffic",
+    async run(world) {
+      const { server, clients } = await openTunnel(world, { clients: 2 });
+      const [rotating, other] = clients as [End, End];
+      await underTraffic(world, [other, server], async () => {
+        for (let turn = 1; turn <= 5; turn++) {
+          const [forServer, forClient] = freshKeyPair(turn, "secondary");
+          await server.dco.installKey(1, forServer);
+          await rotating.dco.installKey(1, forClient);
+          await server.dco.swapKeys(1);
+          await rotating.dco.swapKeys(1);
+        }
+      });
+    },
+  },
+]);

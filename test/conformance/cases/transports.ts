@@ -1,0 +1,224 @@
+/**
+ * Transports: what sockets there are, and who shares them.
+ */
+import assert from "node:assert/strict";
+import { type Case, group } from "../case.ts";
+import { rejects } from "../expect.ts";
+import { controlPacket, expectPacket } from "../packets.ts";
+import { assertReaches, connect, installKeys, openEnd, openTunnel, reachable } from "../tunnel.ts";
+
+const adoptsSockets: Pick<Case, "needs"> = {
+  needs: ({ adoptSocket }) => (adoptSocket ? undefined : "the driver takes no socket of the caller's"),
+};
+const dualStack: Pick<Case, "needs"> = {
+  needs: (capabilities) => (capabilities.dualStack ? undefined : "the driver has no dual-stack transports"),
+};
+const manyTransports: Pick<Case, "needs"> = {
+  needs: ({ maxTransports }) => (maxTransports > 1 ? undefined : "an interface has one transport only"),
+};
+
+export const transportCases = group("transports", [
+  {
+    name: "a transport tells protocol, local address and remote, also where any address or port was asked for",
+    async run(world) {
+      const dco = await world.createInterface(world.server, { mode: "p2p" });
+      const { ipv4, ipv6 } = world.server;
+      const bound = await dco.openTransport({ protocol: "udp", local: `${ipv4}:1194` });
+      assert.equal(bound.protocol, "udp");
+      assert.equal(bound.remote, undefined);
+      if (!world.capabilities.localAddressKnown) return;
+      assert.deepEqual(bound.local, { address: ipv4, port: 1194 });
+      const any = await dco.openTransport({
+        protocol: "udp",
+        local: `[${ipv6}]:0`,
+        remote: "[2001:db8::9]:1194",
+      });
+      assert.equal(any.local?.address, ipv6);
+      assert.ok((any.local?.port ?? 0) > 0, "a port was chosen");
+      assert.deepEqual(any.remote, { address: "2001:db8::9", port: 1194 });
+      const byRemote = await dco.openTransport({ protocol: "udp", remote: "192.0.2.9:1194" });
+      assert.equal(byRemote.local?.address, "0.0.0.0");
+    },
+  },
+  {
+    name: "a local address that is in use is busy, and one that is not the host's is refused",
+    async run(world) {
+      const dco = await world.createInterface(world.server, { mode: "p2p" });
+      const local = { address: world.server.ipv4, port: 1194 };
+      const transport = await dco.openTransport({ protocol: "udp", local });
+      await rejects(dco.openTransport({ protocol: "udp", local }), "busy", { operation: "openTransport" });
+      await transport.close();
+      const again = await dco.openTransport({ protocol: "udp", local });
+      assert.deepEqual(again.local, local);
+      const foreign = dco.openTransport({
+        protocol: "udp",
+        local: { address: world.clients[0].ipv4, port: 0 },
+      });
+      await rejects(foreign, "socket");
+    },
+  },
+  {
+    name: "a protocol that the driver does not carry is unsupported, for openTransport and listen",
+    async run(world) {
+      const dco = await world.createInterface(world.server, { mode: "p2p" });
+      const { transports, listeners } = world.capabilities;
+      for (const protocol of ["udp", "tcp"] as const) {
+        const local = `${world.server.ipv4}:0`;
+        const remote = `${world.clients[0].ipv4}:1194`;
+        if (!transports.includes(protocol)) {
+          const call = dco.openTransport({ protocol, remote });
+          await rejects(call, "unsupported", { capability: "transports" });
+        }
+        if (!listeners.includes(protocol)) {
+          await rejects(dco.listen({ protocol, local }), "unsupported", { capability: "listeners" });
+        }
+      }
+    },
+  },
+  {
+    ...dualStack,
+    name: "a dual-stack transport carries IPv4 and IPv6 peers, and tells IPv4 addresses as such",
+    async run(world) {
+      const local = { address: "::", port: 1194 };
+      const server = await openEnd(world, world.server, { mode: "multipeer", host: 1, transport: { local } });
+      assert.deepEqual(server.transport.local, local);
+      for (const [at, family] of ([4, 6] as const).entries()) {
+        const site = world.clients[at as 0 | 1];
+        const client = await openEnd(world, site, { mode: "p2p", host: at + 2, family });
+        await connect(server, client, { id: at + 1, family });
+        await assertReaches(world, client, server.vpn.ipv4);
+        await assertReaches(world, server, client.vpn.ipv6);
+        const packet = controlPacket();
+        await client.transport.send(packet, { to: reachable(server.site, server.transport, family) });
+        const { from } = await expectPacket(server.transport, packet);
+        assert.deepEqual(from, client.transport.local);
+        assert.deepEqual((await server.dco.peer(at + 1)).remote, client.transport.local);
+        await server.transport.send(packet, { to: from });
+        await expectPacket(client.transport, packet);
+      }
+    },
+  },
+  {
+    name: "an IPv6 transport that is not dual-stack leaves the port free for IPv4",
+    async run(world) {
+      const dco = await world.createInterface(world.server, { mode: "p2p" });
+      const six = await dco.openTransport({ protocol: "udp", local: "[::]:1194", dualStack: false });
+      const four = await dco.openTransport({ protocol: "udp", local: "0.0.0.0:1194" });
+      const other = await world.createInterface(world.clients[0], { mode: "p2p" });
+      const sender = await other.openTransport({ protocol: "udp", local: `${world.clients[0].ipv4}:0` });
+      const packet = controlPacket();
+      await sender.send(packet, { to: `${world.server.ipv4}:1194` });
+      await expectPacket(four, packet);
+      assert.equal(six.counters.received, 0n);
+    },
+  },
+  {
+    ...manyTransports,
+    name: "several transports of one interface carry different peers",
+    async run(world) {
+      const server = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
+      const local = { address: world.server.ipv6, port: 1195 };
+      const second = await server.dco.openTransport({ protocol: "udp", local });
+      const ends = { 4: server, 6: { ...server, transport: second } } as const;
+      for (const [at, family] of ([4, 6] as const).entries()) {
+        const site = world.clients[at as 0 | 1];
+        const client = await openEnd(world, site, { mode: "p2p", host: at + 2, family });
+        await connect(ends[family], client, { id: at + 1, family });
+        await assertReaches(world, client, server.vpn.ipv4);
+      }
+      await second.close();
+      assert.deepEqual(
+        (await server.dco.peers()).map((peer) => peer.id),
+        [1],
+        "the other transport's peer stays",
+      );
+    },
+  },
+  ...([4, 6] as const).map(
+    (family) =>
+      ({
+        ...adoptsSockets,
+        name: `an adopted IPv${family} socket carries traffic, and stays the caller's by default`,
+        async run(world) {
+          const socket = await world.openSocket(world.server, family);
+          const adopt = { fd: socket.fd };
+          const server = await openEnd(world, world.server, {
+            mode: "multipeer",
+            host: 1,
+            transport: { adopt },
+          });
+          assert.deepEqual(server.transport.local, socket.local);
+          const client = await openEnd(world, world.clients[0], { mode: "p2p", host: 2, family });
+          await connect(server, client, { family });
+          await assertReaches(world, client, server.vpn.ipv4);
+          const packet = controlPacket();
+          await client.transport.send(packet, { peer: 1 });
+          await expectPacket(server.transport, packet);
+          await server.transport.close();
+          assert.equal(socket.isOpen(), true, "the caller's descriptor is open");
+          assert.deepEqual(await server.dco.peers(), []);
+          // The same socket again: the kernel has let go of it.
+          const again = await server.dco.openTransport({ protocol: "udp", adopt });
+          await connect({ ...server, transport: again }, client, { family, client: { replace: true } });
+          await assertReaches(world, client, server.vpn.ipv4);
+        },
+      }) satisfies Omit<Case, "group">,
+  ),
+  {
+    ...adoptsSockets,
+    name: "an adopted socket that is taken is closed with the transport",
+    async run(world) {
+      const socket = await world.openSocket(world.server, 4);
+      const dco = await world.createInterface(world.server, { mode: "multipeer" });
+      const adopt = { fd: socket.fd, ownership: "take" } as const;
+      const transport = await dco.openTransport({ protocol: "udp", adopt });
+      assert.deepEqual(transport.local, socket.local);
+      await transport.close();
+      assert.equal(socket.isOpen(), false);
+    },
+  },
+  {
+    name: "a transport that is closed, or another interface's, takes no peer",
+    async run(world) {
+      const server = await openEnd(world, world.server, { mode: "p2p", host: 1 });
+      const other = await openEnd(world, world.clients[0], { mode: "p2p", host: 2 });
+      const remote = `${world.clients[1].ipv4}:1194`;
+      const add = (transport: typeof server.transport) => server.dco.addPeer({ id: 1, transport, remote });
+      await rejects(add(other.transport), "socket", { field: "transport", effect: "none" });
+      await server.transport.close();
+      await rejects(add(server.transport), "socket", { field: "transport", effect: "none" });
+    },
+  },
+  {
+    name: "closing a transport leaves the interface usable: a new transport takes its place",
+    needs: ({ closeTransport }) =>
+      closeTransport ? undefined : "a transport closes only with its interface",
+    async run(world) {
+      const { server, client } = await openTunnel(world);
+      const local = server.transport.local as { address: string; port: number };
+      await server.transport.close();
+      assert.equal(server.transport.closed, true);
+      const transport = await server.dco.openTransport({ protocol: "udp", local });
+      const next = { ...server, transport };
+      await connect(next, client, { client: { replace: true }, keys: false });
+      await installKeys(next, client);
+      await assertReaches(world, client, server.vpn.ipv4);
+    },
+  },
+  {
+    name: "a transport at another site than its interface carries its peers and tells of their end",
+    needs: ({ namespaces }) => (namespaces ? undefined : "the driver knows no network namespaces"),
+    async run(world) {
+      const elsewhere = world.clients[2];
+      const server = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
+      const options = { protocol: "udp", local: `${elsewhere.ipv4}:1194`, ...elsewhere.extras } as const;
+      const away = { ...server, site: elsewhere, transport: await server.dco.openTransport(options) };
+      const client = await openEnd(world, world.clients[0], { mode: "p2p", host: 2 });
+      await connect(away, client);
+      await assertReaches(world, client, server.vpn.ipv4);
+      await server.dco.setPeer(1, { keepalive: { interval: 1, timeout: 2 } });
+      await client.dco.removePeer(1);
+      assert.equal((await server.events.next("peer-deleted")).reason, "expired");
+    },
+  },
+]);
