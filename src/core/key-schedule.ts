@@ -98,12 +98,15 @@ export class KeySchedule {
    * used up and the slot holds no key of the session; else nothing has changed.
    */
   install(key: ScheduledKey, call?: CallOptions): Promise<{ id: number; slot: KeySlot }> {
+    // Once it has the key, the target wipes it: only there it is certain that nobody reads it any more.
+    let handedOver = false;
     const work = this.#inTurn(async () => {
       this.#checkInStep();
       if (typeof key !== "object" || key === null) throw invalid("key", "must be an object");
       const id = key.id === undefined ? this.#freeId() : this.#checkId(key.id);
       const slot: KeySlot = this.#slots.has("primary") ? "secondary" : "primary";
       try {
+        handedOver = true;
         await this.#target.installKey(this.peer, { ...key, slot, id }, call);
       } catch (error) {
         if (!hadNoEffect(error)) {
@@ -120,7 +123,9 @@ export class KeySchedule {
       if (slot === "primary") this.#exhausted = undefined;
       return { id, slot };
     });
-    return key?.wipe === true ? work.finally(() => wipe(key)) : work;
+    return work.finally(() => {
+      if (key?.wipe === true && !handedOver) wipe(key);
+    });
   }
 
   /**
