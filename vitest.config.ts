@@ -6,5 +6,7 @@ export default defineConfig({
     include: ["test/unit/**/*.test.ts"],
     passWithNoTests: false,
     restoreMocks: true,
+    // Property tests are slow on a machine that is busy with something else; no test asserts a time.
+    testTimeout: 60_000,
   },
 });

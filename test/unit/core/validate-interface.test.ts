@@ -99,7 +99,7 @@ describe("adoptInterface arguments", () => {
   it.each<[string, unknown, unknown, string, RegExp]>([
     ["no name", undefined, {}, "name", /is missing/],
     ["a name that the platform refuses", "a b", {}, "name", /no name/],
-    ["an unknown option", "vpn0", { mode: "p2p" }, "mode", /unknown option "mode"/],
+    ["an unknown option", "vpn0", { address: "10.0.0.1" }, "address", /unknown option "address"/],
     ["null", "vpn0", null, "options", /not null/],
     ["another role", "vpn0", { role: "guest" }, "role", /"owner" or "observer"/],
     ["peers of another kind", "vpn0", { peers: true }, "peers", /"keep" or "flush"/],
