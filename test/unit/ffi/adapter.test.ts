@@ -3,10 +3,13 @@
  */
 import { constants } from "node:os";
 import { setImmediate as turn } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DcoError } from "../../../src/core/errors.ts";
 import { type Ffi, loadFfi, type NativeLibrary, THIS_PROCESS } from "../../../src/ffi/index.ts";
-import { runChild } from "./child.ts";
+import { HANGS_MS, runChild } from "./child.ts";
+
+// Programs that are started here have until then; a loaded machine is slow.
+vi.setConfig({ testTimeout: 2 * HANGS_MS });
 
 const { EBADF, EAGAIN } = constants.errno;
 const O_NONBLOCK = process.platform === "freebsd" ? 4 : 0x800;
@@ -333,6 +336,10 @@ describe("loading", () => {
   it("gives the same adapter again", () => {
     expect(loadFfi()).toBe(loadFfi("koffi"));
     expect(loadFfi().name).toBe("koffi");
+  });
+
+  it.runIf(process.platform !== "linux")("has ffi-rs on Linux only", () => {
+    expect(() => loadFfi("ffi-rs")).toThrow(expect.objectContaining({ code: "unavailable" }));
   });
 
   it("happens with the first use, not with the import", async () => {

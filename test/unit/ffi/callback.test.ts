@@ -1,9 +1,12 @@
 /**
  * JavaScript functions that native code calls, from this thread and from others.
  */
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { type Ffi, loadFfi, type NativeLibrary, THIS_PROCESS } from "../../../src/ffi/index.ts";
-import { runChild } from "./child.ts";
+import { HANGS_MS, runChild } from "./child.ts";
+
+// Programs that are started here have until then; a loaded machine is slow.
+vi.setConfig({ testTimeout: 2 * HANGS_MS });
 
 describe.runIf(process.platform !== "win32")("koffi", () => {
   let ffi: Ffi;
@@ -44,6 +47,22 @@ describe.runIf(process.platform !== "win32")("koffi", () => {
     const values = [5, -3, 9, 0, 2 ** 31 - 1, -(2 ** 31), 7, 7];
     expect(sort(values, (a, b) => Math.sign(a - b))).toEqual([...values].sort((a, b) => a - b));
     expect(sort(values, (a, b) => Math.sign(b - a))).toEqual([...values].sort((a, b) => b - a));
+  });
+
+  it("calls back from the pool thread of an async call", async () => {
+    const memory = ffi.allocate(8);
+    memory.bytes.writeInt32LE(2, 0);
+    memory.bytes.writeInt32LE(1, 4);
+    const callback = ffi.callback("i32", ["pointer", "pointer"], (a, b) => {
+      const at = (address: number | bigint) =>
+        memory.bytes.readInt32LE(Number((address as bigint) - memory.address));
+      return at(a as bigint) - at(b as bigint);
+    });
+    const qsort = libc.func("qsort", "void", ["pointer", "usize", "usize", "pointer"]);
+    expect(await qsort.async(memory.address, 2, 4, callback.pointer)).toBeUndefined();
+    expect([memory.bytes.readInt32LE(0), memory.bytes.readInt32LE(4)]).toEqual([1, 2]);
+    callback.close();
+    memory.free();
   });
 
   it("throws what the callback threw, and works afterwards", () => {

@@ -14,7 +14,7 @@ export interface ChildResult {
 }
 
 /** Long enough for a loaded machine; a program that is still there then hangs. */
-const HANGS_MS = 30_000;
+export const HANGS_MS = 30_000;
 
 /**
  * Runs `child/NAME.ts`.
