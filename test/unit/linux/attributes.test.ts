@@ -8,7 +8,7 @@ import { regionOf } from "../../../src/linux/netlink/region.ts";
 import type { Attributes, AttributeTable, Shape } from "../../../src/linux/netlink/table.ts";
 import { wireName } from "../../../src/linux/netlink/table.ts";
 import { OVPN } from "../../../src/linux/ovpn/messages.ts";
-import { bytes } from "./support.ts";
+import { bytes, TIMEOUT } from "./support.ts";
 
 /** A table with every type that there is. */
 const ALL = {
@@ -103,7 +103,7 @@ describe("every table gives back what it encoded", () => {
     ["all types", ALL],
     ["ovpn", OVPN],
     ["nlctrl", CTRL],
-  ] as [string, AttributeTable][])("%s", (_, table) => {
+  ] as [string, AttributeTable][])("%s", { timeout: TIMEOUT }, (_, table) => {
     fc.assert(
       fc.property(objectOf(table), (values) => {
         expect(decoded(table, encoded(table, values as Attributes<AttributeTable>))).toEqual(values);
@@ -243,7 +243,7 @@ test("names are written the kernel's way", () => {
   ]);
 });
 
-test("a decoded message of the builder is the same whatever stands around it", () => {
+test("a decoded message of the builder is the same whatever stands around it", { timeout: TIMEOUT }, () => {
   fc.assert(
     fc.property(
       objectOf(ALL),

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
 import { parseDatagram } from "../../../src/linux/netlink/message.ts";
 import { AttributeReader } from "../../../src/linux/netlink/reader.ts";
+import { TIMEOUT } from "./support.ts";
 
 /** One message with the attributes that `write` adds. */
 function attributesOf(write: (builder: MessageBuilder) => void): string {
@@ -157,7 +158,7 @@ describe("MessageBuilder", () => {
     expect([builder.count, builder.length]).toEqual([0, 0]);
   });
 
-  test("gives back any batch of attributes that was written", () => {
+  test("gives back any batch of attributes that was written", { timeout: TIMEOUT }, () => {
     const attribute = fc.record({
       type: fc.integer({ min: 0, max: 0x3fff }),
       payload: fc.uint8Array({ maxLength: 40 }),

@@ -5,7 +5,7 @@ import { describeDatagram } from "../../../src/linux/netlink/describe.ts";
 import { genlKinds, rtnlKinds } from "../../../src/linux/netlink/kinds.ts";
 import { describeOvpn } from "../../../src/linux/ovpn/describe.ts";
 import { keyNew } from "../../../src/linux/ovpn/requests.ts";
-import { bytes, captured, GOLDEN } from "./support.ts";
+import { bytes, captured, GOLDEN, TIMEOUT } from "./support.ts";
 
 const FAMILY = GOLDEN.family;
 
@@ -198,7 +198,7 @@ describe("secrets stay hidden", () => {
     ]);
   });
 
-  test("in a batch, for any key", () => {
+  test("in a batch, for any key", { timeout: TIMEOUT }, () => {
     // Two of these in a row stand nowhere else, neither in the rest of the bytes nor in a word.
     const secret = (size: number) =>
       fc.uint8Array({ minLength: size, maxLength: size, min: 0x9a, max: 0x9f });
@@ -226,7 +226,7 @@ describe("secrets stay hidden", () => {
     );
   });
 
-  test("when any octet around them is spoilt", () => {
+  test("when any octet around them is spoilt", { timeout: TIMEOUT }, () => {
     const spoilt = bytes(KEY_NEW);
     expect(SECRETS.some((secret) => spoilt.toString("hex").includes(secret))).toBe(false);
     for (let at = 0; at < spoilt.length; at++) {

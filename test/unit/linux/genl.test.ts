@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { isAcknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
 import { encodeAttributes } from "../../../src/linux/netlink/attributes.ts";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
+import type { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
 import { CTRL, decodeFamily, getFamily, getPolicy } from "../../../src/linux/netlink/genl.ts";
 import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
 import { PolicySet } from "../../../src/linux/netlink/policy.ts";
 import type { Attributes } from "../../../src/linux/netlink/table.ts";
-import { answersOf, message } from "./support.ts";
+import { answersOf, built, message } from "./support.ts";
 
 function policies(messages: readonly NetlinkMessage[]): PolicySet {
   const set = new PolicySet();
@@ -14,15 +14,13 @@ function policies(messages: readonly NetlinkMessage[]): PolicySet {
   return set;
 }
 
-function built(build: (builder: MessageBuilder) => void): string {
-  const builder = new MessageBuilder();
-  build(builder);
-  return builder.bytes().toString("hex");
+function hexOf(build: (builder: MessageBuilder) => void): string {
+  return built(build).toString("hex");
 }
 
 /** A message of the controller, as the kernel would send it. */
 function fromController(command: number, attributes: Attributes<typeof CTRL>): NetlinkMessage {
-  const sent = built((builder) => {
+  const sent = hexOf((builder) => {
     builder.beginMessage(0x10, 2, 1);
     builder.genlHeader(command);
     encodeAttributes(CTRL, attributes as never, builder);
@@ -33,16 +31,16 @@ function fromController(command: number, attributes: Attributes<typeof CTRL>): N
 
 describe("the controller", () => {
   test("is asked for a family by name", () => {
-    expect(built((builder) => getFamily(builder, 5, "ovpn"))).toBe(
+    expect(hexOf((builder) => getFamily(builder, 5, "ovpn"))).toBe(
       `20000000${"10000500"}${"05000000"}${"00000000"}${"03010000"}${"090002006f76706e00000000"}`,
     );
   });
 
   test("is asked for the policies of a family, or of one command", () => {
-    expect(built((builder) => getPolicy(builder, 5, 0x25))).toBe(
+    expect(hexOf((builder) => getPolicy(builder, 5, 0x25))).toBe(
       `1c000000${"10000103"}${"05000000"}${"00000000"}${"0a010000"}${"0600010025000000"}`,
     );
-    expect(built((builder) => getPolicy(builder, 5, 0x25, 1)).slice(56)).toBe("08000a0001000000");
+    expect(hexOf((builder) => getPolicy(builder, 5, 0x25, 1)).slice(56)).toBe("08000a0001000000");
   });
 
   test("describes itself, on a real kernel", () => {

@@ -6,13 +6,12 @@
 
 import { describe, expect, test } from "vitest";
 import { decodeAddress, newAddress } from "../../../src/linux/netlink/address.ts";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
 import { decodeFamily, getFamily } from "../../../src/linux/netlink/genl.ts";
 import { decodeLink, newLink, setLink } from "../../../src/linux/netlink/link.ts";
 import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
 import { isControl, parseDatagram } from "../../../src/linux/netlink/message.ts";
 import { decodeRoute, newRoute } from "../../../src/linux/netlink/route.ts";
-import { answersOf, bytes, CAPTURED } from "./support.ts";
+import { answersOf, built, bytes, CAPTURED } from "./support.ts";
 
 const oracle = await import("netlink").then(
   (module) => module,
@@ -22,12 +21,6 @@ const oracle = await import("netlink").then(
 /** The payload of a message, as the package wants it. */
 function payload(message: NetlinkMessage): Buffer {
   return Buffer.from(message.bytes.slice(message.start, message.end));
-}
-
-function built(build: (builder: MessageBuilder) => void): Buffer {
-  const builder = new MessageBuilder();
-  build(builder);
-  return Buffer.from(builder.bytes());
 }
 
 /** Undefined where the package leaves a field out, and a plain array of its Buffers. */

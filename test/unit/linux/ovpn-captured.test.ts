@@ -1,8 +1,7 @@
 /** What the driver itself says: answers and notifications of a real kernel with `ovpn`. */
 
 import { describe, expect, test } from "vitest";
-import type { Acknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
-import { decodeAcknowledgement, isAcknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
+import { isAcknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
 import { attributePath } from "../../../src/linux/netlink/extack.ts";
 import { decodeFamily } from "../../../src/linux/netlink/genl.ts";
 import { decodeLink, LINK_LAYOUT } from "../../../src/linux/netlink/link.ts";
@@ -13,7 +12,7 @@ import { describeOvpn } from "../../../src/linux/ovpn/describe.ts";
 import { OVPN, OVPN_COMMANDS, OVPN_LAYOUT, PEER } from "../../../src/linux/ovpn/messages.ts";
 import { decodePeer } from "../../../src/linux/ovpn/peer-reply.ts";
 import { decodeKey, decodeNotification } from "../../../src/linux/ovpn/replies.ts";
-import { bytes, OVPN_CAPTURED, OVPN_POLICY_6_18 } from "./support.ts";
+import { bytes, endOf, OVPN_CAPTURED, OVPN_POLICY_6_18, objects } from "./support.ts";
 
 const { family, server, client } = OVPN_CAPTURED;
 
@@ -25,18 +24,6 @@ function exchange(name: string) {
 
 function answersOf(name: string): NetlinkMessage[] {
   return exchange(name).answers.flatMap((answer) => parseDatagram(bytes(answer)));
-}
-
-/** The answers without the acknowledgement. */
-function objects<T>(name: string, decode: (message: NetlinkMessage) => T): T[] {
-  return answersOf(name)
-    .filter((message) => !isAcknowledgement(message))
-    .map(decode);
-}
-
-function endOf(name: string): Acknowledgement {
-  const [end] = answersOf(name).filter(isAcknowledgement);
-  return decodeAcknowledgement(end as NetlinkMessage);
 }
 
 /** Name, errno, text, and the attribute that the kernel pointed at. */
@@ -74,7 +61,7 @@ const REFUSED: [string, number, string | undefined, string | undefined][] = [
 
 test("the kernel took every other request of the codec", () => {
   const refused = OVPN_CAPTURED.exchanges.filter(
-    ({ name, request }) => request !== "" && endOf(name).errno !== 0,
+    ({ name, request }) => request !== "" && endOf(answersOf(name)).errno !== 0,
   );
   expect(refused.map(({ name }) => name).sort()).toEqual(
     ["newlink bad mode", ...REFUSED.map(([name]) => name)].sort(),
@@ -83,13 +70,13 @@ test("the kernel took every other request of the codec", () => {
 
 describe("what the kernel refused, why, and where", () => {
   test.each(REFUSED)("%s", (name, errno, text, path) => {
-    const { errno: got, extack } = endOf(name);
+    const { errno: got, extack } = endOf(answersOf(name));
     expect([got, extack.text]).toEqual([errno, text]);
     expect(attributePath(bytes(exchange(name).request), extack, OVPN_LAYOUT)).toBe(path);
   });
 
   test("a mode that does not exist, by the link's layout", () => {
-    const { errno, extack } = endOf("newlink bad mode");
+    const { errno, extack } = endOf(answersOf("newlink bad mode"));
     expect(errno).toBe(34);
     expect(extack.policy).toMatchObject({ minValue: 0n, maxValue: 1n });
     expect(attributePath(bytes(exchange("newlink bad mode").request), extack, LINK_LAYOUT)).toBe(
@@ -98,7 +85,10 @@ describe("what the kernel refused, why, and where", () => {
   });
 
   test("the range that an id has to be in", () => {
-    expect(endOf("peer-new id too large").extack.policy).toMatchObject({ minValue: 0n, maxValue: 0xffffffn });
+    expect(endOf(answersOf("peer-new id too large")).extack.policy).toMatchObject({
+      minValue: 0n,
+      maxValue: 0xffffffn,
+    });
   });
 
   test("a dump that fails ends with NLMSG_DONE, not with NLMSG_ERROR", () => {
@@ -108,7 +98,7 @@ describe("what the kernel refused, why, and where", () => {
 
 describe("the family", () => {
   test("has the request commands and the group", () => {
-    const [described] = objects("getfamily ovpn", decodeFamily);
+    const [described] = objects(answersOf("getfamily ovpn"), decodeFamily);
     expect(described).toMatchObject({
       id: family,
       name: "ovpn",
@@ -145,7 +135,7 @@ test("a kernel before 7.1 tells that it does not take tx-id", () => {
 describe("links", () => {
   test("tell their mode, alias and carrier", () => {
     const created = { kind: "ovpn", alias: "owner 1", up: true, mtu: 1416 };
-    expect(objects("getlink ovpn0", decodeLink)).toEqual([
+    expect(objects(answersOf("getlink ovpn0"), decodeLink)).toEqual([
       expect.objectContaining({
         ...created,
         index: server,
@@ -155,7 +145,7 @@ describe("links", () => {
         lowerUp: true,
       }),
     ]);
-    expect(objects("getlink ovpn1", decodeLink)).toEqual([
+    expect(objects(answersOf("getlink ovpn1"), decodeLink)).toEqual([
       expect.objectContaining({
         ...created,
         index: client,
@@ -167,7 +157,7 @@ describe("links", () => {
         operstate: "down",
       }),
     ]);
-    expect(objects("getlink with carrier", decodeLink)).toEqual([
+    expect(objects(answersOf("getlink with carrier"), decodeLink)).toEqual([
       expect.objectContaining({
         index: client,
         carrier: true,
@@ -222,22 +212,24 @@ describe("peers", () => {
   };
 
   test("over IPv4 and IPv6, one by one and in a dump", () => {
-    expect(objects("peer-get v4", decodePeer)).toEqual([first]);
-    expect(objects("peer-get v6", decodePeer)).toEqual([second]);
-    expect(objects("peer-get dump", decodePeer)).toEqual([first, second]);
-    expect(objects("peer-get dump p2p", decodePeer)).toEqual([]);
+    expect(objects(answersOf("peer-get v4"), decodePeer)).toEqual([first]);
+    expect(objects(answersOf("peer-get v6"), decodePeer)).toEqual([second]);
+    expect(objects(answersOf("peer-get dump"), decodePeer)).toEqual([first, second]);
+    expect(objects(answersOf("peer-get dump p2p"), decodePeer)).toEqual([]);
   });
 
   test("count what they received, at the address that they moved to", () => {
-    expect(objects("peer-get floated", decodePeer)).toEqual([
+    expect(objects(answersOf("peer-get floated"), decodePeer)).toEqual([
       { ...first, remotePort: 40001, linkRxBytes: 80n, linkRxPackets: 2n },
     ]);
   });
 });
 
 test("keys are told by slot, id and cipher", () => {
-  expect(objects("key-get", decodeKey)).toEqual([{ peer: 1, slot: "primary", keyId: 3, cipher: "aes-gcm" }]);
-  expect(objects("key-get after swap", decodeKey)).toEqual([
+  expect(objects(answersOf("key-get"), decodeKey)).toEqual([
+    { peer: 1, slot: "primary", keyId: 3, cipher: "aes-gcm" },
+  ]);
+  expect(objects(answersOf("key-get after swap"), decodeKey)).toEqual([
     { peer: 1, slot: "primary", keyId: 4, cipher: "chacha20-poly1305" },
   ]);
 });
@@ -245,7 +237,7 @@ test("keys are told by slot, id and cipher", () => {
 test("every notification that the kernel could be made to send", () => {
   const all = OVPN_CAPTURED.exchanges
     .filter(({ name }) => /-ntf/.test(name))
-    .flatMap(({ name }) => objects(name, decodeNotification));
+    .flatMap(({ name }) => objects(answersOf(name), decodeNotification));
   expect(all).toEqual([
     {
       type: "peer-float-ntf",

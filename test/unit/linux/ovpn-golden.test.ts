@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { decodeAttributes, encodeAttributes } from "../../../src/linux/netlink/attributes.ts";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
+import type { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
 import { genlAttributes } from "../../../src/linux/netlink/genl.ts";
 import { decodeLink, newLink } from "../../../src/linux/netlink/link.ts";
 import { OVPN, OVPN_COMMANDS } from "../../../src/linux/ovpn/messages.ts";
 import { decodeNotification } from "../../../src/linux/ovpn/replies.ts";
 import * as requests from "../../../src/linux/ovpn/requests.ts";
-import { bytes, GOLDEN, message } from "./support.ts";
+import { built, bytes, GOLDEN, message } from "./support.ts";
 
 const target = { family: GOLDEN.family, ifindex: GOLDEN.ifindex };
 
@@ -14,15 +14,13 @@ function range(from: number, length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, index) => from + index);
 }
 
-function built(build: (builder: MessageBuilder) => void): string {
-  const builder = new MessageBuilder();
-  build(builder);
-  return builder.bytes().toString("hex");
+function hexOf(build: (builder: MessageBuilder) => void): string {
+  return built(build).toString("hex");
 }
 
 describe("requests of the ovpn family are the worked examples byte for byte", () => {
   test("peer-new over UDP", () => {
-    const request = built((builder) =>
+    const request = hexOf((builder) =>
       requests.peerNew(builder, target, 2, {
         id: 1,
         socket: 21,
@@ -37,7 +35,7 @@ describe("requests of the ovpn family are the worked examples byte for byte", ()
   });
 
   test("key-new with AES-128-GCM", () => {
-    const request = built((builder) =>
+    const request = hexOf((builder) =>
       requests.keyNew(builder, target, 3, {
         peer: 1,
         slot: "primary",
@@ -51,11 +49,11 @@ describe("requests of the ovpn family are the worked examples byte for byte", ()
   });
 
   test("a dump of the peers", () => {
-    expect(built((builder) => requests.peerDump(builder, target, 4))).toBe(GOLDEN.peerDump);
+    expect(hexOf((builder) => requests.peerDump(builder, target, 4))).toBe(GOLDEN.peerDump);
   });
 
   test("creating a multi-peer interface", () => {
-    const request = built((builder) => newLink(builder, 1, { name: "ovpn0", kind: "ovpn", ovpnMode: 1 }));
+    const request = hexOf((builder) => newLink(builder, 1, { name: "ovpn0", kind: "ovpn", ovpnMode: 1 }));
     expect(request).toBe(GOLDEN.newLink);
     expect(decodeLink(message(request))).toMatchObject({ name: "ovpn0", kind: "ovpn", ovpnMode: 1 });
   });
@@ -64,7 +62,7 @@ describe("requests of the ovpn family are the worked examples byte for byte", ()
     const golden = message(GOLDEN[name]);
     const command = OVPN_COMMANDS[name === "peerDump" ? "peerGet" : name];
     const attributes = decodeAttributes(OVPN, golden, genlAttributes(golden, command));
-    const again = built((builder) => {
+    const again = hexOf((builder) => {
       builder.beginMessage(golden.type, golden.flags, golden.sequence);
       builder.genlHeader(command);
       encodeAttributes(OVPN, attributes, builder);
@@ -77,7 +75,7 @@ describe("requests of the ovpn family are the worked examples byte for byte", ()
 describe("the other requests", () => {
   /** The request's command and attributes, read by the tables. */
   function read(build: (builder: MessageBuilder) => void) {
-    const sent = message(built(build));
+    const sent = message(hexOf(build));
     expect([sent.type, sent.sequence, sent.flags]).toEqual([GOLDEN.family, 9, 0x5]);
     const command = sent.view.getUint8(sent.start);
     return { command, attributes: decodeAttributes(OVPN, sent, genlAttributes(sent, command)) };
@@ -172,7 +170,7 @@ describe("notifications of the ovpn family are read from the worked examples", (
 
   test("a floated peer over IPv6 with its scope", () => {
     const remote = range(0xa0, 16);
-    const notification = built((builder) => {
+    const notification = hexOf((builder) => {
       builder.beginMessage(GOLDEN.family, 0, 0);
       builder.genlHeader(OVPN_COMMANDS.peerFloatNtf);
       const peer = { id: 2, remoteIpv6: remote, remoteIpv6ScopeId: 3, remotePort: 1194 };

@@ -1,25 +1,24 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeAttributes, encodeAttributes } from "../../../src/linux/netlink/attributes.ts";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
+import type { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
 import { genlAttributes } from "../../../src/linux/netlink/genl.ts";
 import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
-import { parseDatagram } from "../../../src/linux/netlink/message.ts";
 import type { Attributes } from "../../../src/linux/netlink/table.ts";
 import { OVPN, OVPN_COMMANDS, PEER } from "../../../src/linux/ovpn/messages.ts";
 import type { PeerReply } from "../../../src/linux/ovpn/peer-reply.ts";
 import { decodePeer } from "../../../src/linux/ovpn/peer-reply.ts";
 import { decodeKey } from "../../../src/linux/ovpn/replies.ts";
-import { GOLDEN, message, outcome } from "./support.ts";
+import { builtMessage, GOLDEN, message, outcome, TIMEOUT } from "./support.ts";
 
 /** A generic netlink message with the attributes that `write` adds. */
 function reply(command: number, write: (builder: MessageBuilder) => void): NetlinkMessage {
-  const builder = new MessageBuilder();
-  builder.beginMessage(GOLDEN.family, 2, 4);
-  builder.genlHeader(command);
-  write(builder);
-  builder.endMessage();
-  return parseDatagram(Buffer.from(builder.bytes()))[0] as NetlinkMessage;
+  return builtMessage((builder) => {
+    builder.beginMessage(GOLDEN.family, 2, 4);
+    builder.genlHeader(command);
+    write(builder);
+    builder.endMessage();
+  });
 }
 
 function peerReply(peer: Attributes<typeof PEER>): NetlinkMessage {
@@ -84,7 +83,7 @@ describe("decodePeer", () => {
     { requiredKeys: [] },
   );
 
-  test("agrees with the table's decoder on every answer", () => {
+  test("agrees with the table's decoder on every answer", { timeout: TIMEOUT }, () => {
     const endpoint = fc.oneof(v4, v6, fc.constant({}));
     fc.assert(
       fc.property(u32, endpoint, others, (id, remote, rest) => {
@@ -95,7 +94,7 @@ describe("decodePeer", () => {
     );
   });
 
-  test("agrees with the table's decoder on what is wrong", () => {
+  test("agrees with the table's decoder on what is wrong", { timeout: TIMEOUT }, () => {
     // Any attributes of any size: both accept them, or both refuse them. The two that no answer holds are passed
     // over by the hand-written decoder.
     const requestOnly: number[] = [PEER.socket.number, PEER.delReason.number];

@@ -2,6 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { DcoError } from "../../../src/core/errors.ts";
+import type { Acknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
+import { decodeAcknowledgement, isAcknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
+import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
 import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
 import { parseDatagram } from "../../../src/linux/netlink/message.ts";
 
@@ -62,6 +65,40 @@ export function captured(name: string): CapturedExchange {
 export function answersOf(name: string): NetlinkMessage[] {
   return captured(name).answers.flatMap((answer) => parseDatagram(bytes(answer)));
 }
+
+/** What the kernel answered, without the acknowledgement, decoded. */
+export function objects<T>(messages: readonly NetlinkMessage[], decode: (message: NetlinkMessage) => T): T[] {
+  return messages.filter((each) => !isAcknowledgement(each)).map(decode);
+}
+
+/** How the kernel ended the request. */
+export function endOf(messages: readonly NetlinkMessage[]): Acknowledgement {
+  const end = messages.find(isAcknowledgement);
+  if (end === undefined) throw new Error("no acknowledgement");
+  return decodeAcknowledgement(end);
+}
+
+/** A copy of the messages that `build` appends to a builder. */
+export function built(build: (builder: MessageBuilder) => void): Buffer {
+  const builder = new MessageBuilder();
+  build(builder);
+  return Buffer.from(builder.bytes());
+}
+
+/** The first message that `build` appends, as if it had been received. */
+export function builtMessage(build: (builder: MessageBuilder) => void): NetlinkMessage {
+  const [first] = parseDatagram(built(build));
+  if (first === undefined) throw new Error("no message was built");
+  return first;
+}
+
+/** An IPv4 address, and an IPv6 address by its eight groups. */
+export const v4 = (...octets: number[]): Uint8Array => Uint8Array.from(octets);
+export const v6 = (...groups: number[]): Uint8Array =>
+  Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
+
+/** Milliseconds for tests with many cases: a guard against one that never ends, not a measurement. */
+export const TIMEOUT = 60_000;
 
 /** Hexadecimal digits as bytes. */
 export function bytes(hex: string): Buffer {
