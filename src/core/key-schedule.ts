@@ -58,7 +58,7 @@ export class KeySchedule {
   #nextId = 0;
   #order = 0;
   #seen: { readonly generation: number; readonly usage: Usage } | undefined;
-  /** The order of the primary key that the kernel has destroyed, while its slot is empty. */
+  /** The order of the last primary key that the kernel has destroyed; it matters while that slot is empty. */
   #exhausted: number | undefined;
   #outOfStep: DcoError | undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -120,7 +120,6 @@ export class KeySchedule {
       }
       this.#slots.set(slot, this.#entry(id, key.cipher));
       this.#nextId = following(id);
-      if (slot === "primary") this.#exhausted = undefined;
       return { id, slot };
     });
     return work.finally(() => {
@@ -286,7 +285,6 @@ export class KeySchedule {
     this.#slots.clear();
     if (secondary) this.#slots.set("primary", secondary);
     if (primary) this.#slots.set("secondary", primary);
-    if (secondary) this.#exhausted = undefined;
   }
 
   /** Where the kernel deletes no keys, the next one overwrites the slot. */

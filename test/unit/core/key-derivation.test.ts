@@ -61,6 +61,10 @@ function toHex({ encrypt, decrypt }: DataKeys): HexKeys {
   };
 }
 
+/** The labels of the PRF's two steps. */
+const MASTER_LABEL = "OpenVPN master secret";
+const KEYS_LABEL = "OpenVPN key expansion";
+
 const vector = (source: string) => vectors.find(({ material }) => material.source === source) as Vector;
 
 afterEach(() => {
@@ -135,6 +139,29 @@ describe("deriveDataKeys", () => {
       client.destroy();
       server.destroy();
     }
+  });
+
+  it("zeroes what it made on the way, and nothing else", () => {
+    const zeroed: Uint8Array[] = [];
+    const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
+    for (const prototype of [typedArray, Buffer.prototype]) {
+      const fill = prototype.fill;
+      vi.spyOn(prototype, "fill").mockImplementation(function (this: Uint8Array, ...args: unknown[]) {
+        zeroed.push(this);
+        return Reflect.apply(fill, this, args) as never;
+      });
+    }
+    const keys = deriveDataKeys(materialOf(vector("tls-prf")), "client", "aes-256-gcm");
+    vi.restoreAllMocks();
+    for (const bytes of zeroed) expect(Math.max(...bytes)).toBe(0);
+    const times = (length: number) => zeroed.filter((bytes) => bytes.length === length).length;
+    // A master secret of 48 bytes and keys of 256, each the sum of two expansions, of which one is a copy.
+    expect([times(48), times(256)]).toEqual([2, 2]);
+    expect([times(MASTER_LABEL.length + 2 * 32), times(KEYS_LABEL.length + 2 * 32 + 2 * 8)]).toEqual([1, 1]);
+    // Each expansion: a block and a chaining value for each part of the output, and one chaining value more.
+    const parts = (hash: number) => [48, 256].map((length) => 2 * Math.ceil(length / hash) + 1);
+    expect([times(16), times(20)]).toEqual([16, 20].map((hash) => parts(hash).reduce((a, b) => a + b)));
+    expect(toHex(keys)).toEqual(vector("tls-prf").expected["aes-256-gcm"].client);
   });
 
   it("needs MD5 for the PRF of TLS 1.0, and says so", () => {

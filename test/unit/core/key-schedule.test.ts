@@ -72,7 +72,12 @@ describe("slots and key ids", () => {
       code: "invalid",
       field: "id",
     });
-    expect(target.commands).toEqual(["new primary 5"]);
+    await schedule.install({ ...someKey(), id: 3 });
+    expect(await failureOf(schedule.install({ ...someKey(), id: 3 }))).toMatchObject({
+      code: "invalid",
+      field: "id",
+    });
+    expect(target.commands).toEqual(["new primary 5", "new secondary 3"]);
   });
 
   it("a new key overwrites one that waits in the secondary slot", async () => {
@@ -490,6 +495,15 @@ describe("a key that the kernel has destroyed", () => {
     expect(schedule.state).toMatchObject({ primary: 1, secondary: undefined });
     expect(slotsOf(target)).toEqual({ primary: 1, secondary: undefined });
     expect(schedule.advise(stats()).rekey).toBe(false);
+  });
+
+  it("is no reason for advice once all keys are deleted", async () => {
+    const { target, schedule } = setUp();
+    await schedule.install(someKey());
+    target.destroy(0);
+    schedule.exhausted(0);
+    await schedule.deleteAll();
+    expect(schedule.advise(stats())).toEqual({ rekey: false, reason: undefined, keyId: undefined });
   });
 
   it("may be none of the schedule's", async () => {

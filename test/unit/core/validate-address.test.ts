@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { classOf } from "../../../src/core/validate/address.ts";
 import { parseAddress, parseEndpoint, parsePrefix, toEndpoint } from "../../../src/core/validate.ts";
 import { expectInvalid, refusal } from "./fixtures.ts";
 
@@ -68,6 +69,7 @@ describe("prefixes", () => {
     expect(prefix("::1")).toMatchObject({ length: 128 });
     expect(prefix("0.0.0.0/0")).toMatchObject({ family: 4, length: 0 });
     expect(prefix("::/0")).toMatchObject({ family: 6, length: 0 });
+    expect(prefix("::ffff:0.0.0.0/96")).toMatchObject({ family: 4, text: "0.0.0.0", length: 0 });
     expect(prefix("::ffff:10.0.0.0/104")).toMatchObject({ family: 4, text: "10.0.0.0", length: 8 });
   });
 
@@ -128,6 +130,39 @@ describe("prefixes", () => {
   });
 });
 
+describe("kinds of addresses", () => {
+  const kindOf = (text: string) => classOf(parseAddress(text, "local"));
+
+  it.each([
+    ["0.0.0.0", "unspecified"],
+    ["::", "unspecified"],
+    ["127.0.0.1", "loopback"],
+    ["127.255.255.254", "loopback"],
+    ["::1", "loopback"],
+    ["224.0.0.0", "multicast"],
+    ["239.255.255.255", "multicast"],
+    ["ff02::1", "multicast"],
+    ["255.255.255.255", "broadcast"],
+  ])("%s is %s", (text, kind) => {
+    expect(kindOf(text)).toBe(kind);
+  });
+
+  it.each([
+    "0.0.0.1",
+    "126.0.0.1",
+    "128.0.0.1",
+    "223.255.255.255",
+    "240.0.0.0",
+    "255.255.255.254",
+    "::2",
+    "1::1",
+    "::1:0",
+    "fe80::1",
+  ])("%s is an ordinary one", (text) => {
+    expect(kindOf(text)).toBeUndefined();
+  });
+});
+
 describe("endpoints", () => {
   it("are objects or text", () => {
     const v4 = { family: 4, bytes: Uint8Array.of(192, 0, 2, 1), text: "192.0.2.1", port: 1194, scopeId: 0 };
@@ -136,6 +171,16 @@ describe("endpoints", () => {
     expect(endpoint("[::ffff:192.0.2.1]:1194")).toEqual(v4);
     expect(endpoint("[2001:db8::1]:1")).toMatchObject({ family: 6, text: "2001:db8::1", port: 1 });
     expect(endpoint("[fe80::1%3]:1194")).toMatchObject({ text: "fe80::1", scopeId: 3 });
+  });
+
+  it.each(["fe80::1", "febf:ffff::1"])("%s is link-local and needs an interface", (address) => {
+    expect(endpoint({ address, port: 1, scopeId: 2 }).scopeId).toBe(2);
+    expectInvalid(() => endpoint({ address, port: 1 }), "remote.scopeId", /is missing/);
+  });
+
+  it.each(["fec0::1", "ff80::1", "fd80::1", "254.128.0.1"])("%s is not link-local", (address) => {
+    expect(endpoint({ address, port: 1 }).scopeId).toBe(0);
+    expectInvalid(() => endpoint({ address, port: 1, scopeId: 2 }), "remote.scopeId", /not a link-local/);
   });
 
   it("come back as they went in", () => {
@@ -157,6 +202,7 @@ describe("endpoints", () => {
     [5, "remote", /must be an object, not a number/],
     ["192.0.2.1", "remote", /is not an address with a port/],
     ["2001:db8::1:1194", "remote", /IPv6 needs \[brackets\]/],
+    ["[2001:db8::1]:x:y", "remote", /such as 192\.0\.2\.1:1194$/],
     ["[192.0.2.1]:1194", "remote", /only IPv6 stands in \[brackets\]/],
     ["vpn.example.com:1194", "remote.address", /is not an IP address/],
     ["[fe80::1%eth0]:1194", "remote", /zone must be an interface index/],

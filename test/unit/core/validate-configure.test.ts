@@ -46,6 +46,12 @@ describe("configure", () => {
     });
   });
 
+  it("takes IPv6 on a link that carries it, and IPv4 on a smaller one", () => {
+    expect(configure({ mtu: 1280, addresses: ["fd00::1/64"] }).mtu).toBe(1280);
+    expect(configure({ mtu: 68, addresses: ["10.8.0.2/24"] }).mtu).toBe(68);
+    expect(configure({ mtu: 1279 }).mtu).toBe(1279);
+  });
+
   it("takes two routes to one destination with different metrics", () => {
     const routes = [1, 2].map((metric) => ({ destination: "10.0.0.0/8", metric }));
     expect(configure({ routes }).routes).toHaveLength(2);

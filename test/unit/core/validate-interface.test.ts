@@ -101,6 +101,7 @@ describe("adoptInterface arguments", () => {
     ["a name that the platform refuses", "a b", {}, "name", /no name/],
     ["an unknown option", "vpn0", { address: "10.0.0.1" }, "address", /unknown option "address"/],
     ["null", "vpn0", null, "options", /not null/],
+    ["a signal that is none", "vpn0", { signal: 1 }, "signal", /AbortSignal/],
     ["another role", "vpn0", { role: "guest" }, "role", /"owner" or "observer"/],
     ["peers of another kind", "vpn0", { peers: true }, "peers", /"keep" or "flush"/],
     ["an observer who flushes", "vpn0", { role: "observer", peers: "flush" }, "peers", /observer/],

@@ -196,6 +196,12 @@ describe("addPeer", () => {
     expectUnsupported(() => add({ ...p2p, routes: ["::/0"] }, "p2p", lacking("peerRoutes")), "peerRoutes");
   });
 
+  it("takes no routes on any kernel", () => {
+    expect(add({ ...p2p, routes: [] }, "p2p", capabilities({ peerRoutes: false })).request.routes).toEqual(
+      [],
+    );
+  });
+
   it("takes a txId that is the id on any kernel", () => {
     const kernel = capabilities({ asymmetricPeerId: false });
     expect(add({ ...p2p, txId: 1 }, "p2p", kernel).request.txId).toBeUndefined();

@@ -170,6 +170,7 @@ describe("listen", () => {
   it.each<[string, object, string, RegExp]>([
     ["no local address", { protocol: "tcp" }, "local", /is missing/],
     ["a remote", { protocol: "tcp", local: "[::]:1", remote: "192.0.2.1:1" }, "remote", /unknown option/],
+    ["a bad signal", { protocol: "tcp", local: "[::]:1", signal: 1 }, "signal", /AbortSignal/],
     ["no room for connections", { protocol: "tcp", local: "[::]:1", backlog: 0 }, "backlog", /from 1 to/],
     ["dual-stack IPv4", { protocol: "tcp", local: "0.0.0.0:1", dualStack: true }, "dualStack", /IPv6/],
   ])("refuses %s", (_what, options, field, problem) => {
@@ -208,6 +209,7 @@ describe("send", () => {
     ["DATA_V1", Uint8Array.of(6 << 3, 0, 0, 0), undefined, "packet", /DATA_V1/],
     ["a bad peer id", control, { peer: -1 }, "peer", /from 0 to 16777214/],
     ["port 0", control, { to: "192.0.2.1:0" }, "to.port", /from 1/],
+    ["a bad signal", control, { signal: 1 }, "signal", /AbortSignal/],
     ["two destinations", control, { peer: 1, to: "192.0.2.1:1" }, "to", /not to both/],
     ["an unknown option", control, { remote: "192.0.2.1:1" }, "remote", /unknown option/],
   ])("refuses %s", (_what, packet, options, field, problem) => {
