@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { buildSync, formatMessagesSync } from "esbuild";
 import { entryPoints, inRoot, manifest } from "./paths.ts";
 
@@ -56,12 +57,23 @@ function same(what: string, found: unknown, expected: unknown): void {
   if (a !== b) throw new Error(`${what}: ${a}, expected ${b}`);
 }
 
-/** Statements that print the sorted export names of each entry point, and whether the copies agree. */
+/**
+ * Statements that print the sorted export names of each entry point, and how opening the driver ends: that loads
+ * koffi, which is where formats and bundlers differ.
+ */
 function report(bind: (subpath: string, index: number) => string): string {
   return `${subpaths.map(bind).join("\n")}
 const names = [${subpaths.map((_, index) => `Object.keys(m${index}).filter((key) => key !== "default").sort()`)}];
-console.log(JSON.stringify(names));
+${opening("m0")}.then((ended) => console.log(JSON.stringify([names, ended])));
 `;
+}
+
+/** An expression: how `openDriver` ends, in words. */
+function opening(module: string): string {
+  return `${module}.openDriver().then(
+  (driver) => driver.close().then(() => "opened"),
+  (error) => error.code + ": " + error.message,
+)`;
 }
 
 const withImport = report((subpath, index) => `import * as m${index} from ${JSON.stringify(subpath)};`);
@@ -134,21 +146,27 @@ function bundle(source: string, format: "esm" | "cjs", code: string, expected: u
       logLevel: "silent",
     });
     same("warnings", formatMessagesSync(warnings, { kind: "warning" }), []);
-    same("exports", JSON.parse(node(project, outfile)), expected);
+    same("names and openDriver()", JSON.parse(node(project, outfile)), expected);
   });
 }
 
 function checkInstalled(): void {
   let imported: unknown;
-  check("import", () => {
+  check("import; openDriver() ends as it does from the sources", () => {
     write("import.mjs", withImport);
-    imported = JSON.parse(node(project, "import.mjs"));
-    if ((imported as string[][]).some((names) => names.length === 0))
-      throw new Error("an entry exports nothing");
+    const [names, ended] = JSON.parse(node(project, "import.mjs")) as [string[][], string];
+    if (names.some((list) => list.length === 0)) throw new Error("an entry exports nothing");
+    const source = pathToFileURL(inRoot("src", "index.ts")).href;
+    write(
+      "source.mjs",
+      `import * as m from ${JSON.stringify(source)};\n${opening("m")}.then(console.log);\n`,
+    );
+    same("openDriver(), as from the sources", ended, node(project, "source.mjs").trimEnd());
+    imported = [names, ended];
   });
-  check("require gives the same names", () => {
+  check("require gives the same", () => {
     write("require.cjs", withRequire);
-    same("exports", JSON.parse(node(project, "require.cjs")), imported);
+    same("names and openDriver()", JSON.parse(node(project, "require.cjs")), imported);
   });
   check("an error of one copy is known to the other", () => {
     write(

@@ -62,6 +62,8 @@ async function runSuite(name: SuiteName, kernel: string): Promise<SuiteResult | 
 }
 
 const { only, kernel } = options();
+// vitest colours its output in a log as well.
+if (!process.stdout.isTTY) process.env["NO_COLOR"] = "1";
 const rows: Row[] = [];
 const notRun: string[] = [];
 for (const name of names) {
@@ -73,6 +75,9 @@ for (const name of names) {
   const started = performance.now();
   const result = await runSuite(name, kernel).catch((error: unknown) => broken(String(error)));
   if ("notRun" in result) notRun.push(`${titles[name]}: NOT RUN ON ANY KERNEL: ${result.notRun}`);
-  else rows.push({ ...result, title: titles[name], seconds: (performance.now() - started) / 1000 });
+  else {
+    rows.push({ ...result, title: titles[name], seconds: (performance.now() - started) / 1000 });
+    for (const omitted of result.omitted ?? []) notRun.push(`${titles[name]}: ${omitted}`);
+  }
 }
 process.exitCode = printSummary(rows, [...notRun, ...outOfScope]);

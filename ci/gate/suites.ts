@@ -12,6 +12,8 @@ export interface SuiteResult {
   readonly kernel?: string;
   /** What a reader of the summary should know, most of all why it failed. */
   readonly note?: string;
+  /** What it left out, and why, one sentence each. */
+  readonly omitted?: readonly string[];
 }
 
 /** A suite that could not say what it counted has failed. */
@@ -46,7 +48,10 @@ interface VitestReport {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
 }
 
 /** test/unit, by vitest. */
@@ -68,7 +73,11 @@ export async function unitTests(): Promise<SuiteResult> {
   if (failed === 0 && (problem !== undefined || !counted.success))
     return { passed, failed: 1, skipped, note: `no test failed, but vitest did: ${problem ?? "see above"}` };
   if (passed + failed === 0) return broken("no test was run");
-  return { passed, failed, skipped };
+  const omitted = counted.testResults
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status !== "passed" && status !== "failed")
+    .map(({ fullName }) => `skipped: ${fullName}`);
+  return { passed, failed, skipped, omitted };
 }
 
 /** The package as its users get it. */
@@ -100,23 +109,25 @@ export async function behaviour(pattern: string): Promise<SuiteResult> {
 class ClosingLine {
   #counts: [passed: number, failed: number, skipped: number] | undefined;
   #kernel: string | undefined;
+  readonly #omitted: string[] = [];
 
   read(line: string): void {
     const counts = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/.exec(line);
     // Only the last line counts: anything after it means that the runner went on.
     this.#counts = counts ? [Number(counts[1]), Number(counts[2]), Number(counts[3] ?? 0)] : undefined;
     this.#kernel ??= /^# kernel (\S+)$/.exec(line)?.[1];
+    const omitted = /^# not run: (.+)$/.exec(line)?.[1] ?? /^\s*ok \d+ - (.+# SKIP.*)$/i.exec(line)?.[1];
+    if (omitted !== undefined) this.#omitted.push(omitted);
     if (!counts) console.log(line);
   }
 
   result(ended: Ended): SuiteResult {
-    const kernel = this.#kernel === undefined ? {} : { kernel: this.#kernel };
-    if (!this.#counts)
-      return { ...broken(`it printed no counts: ${ended.problem ?? "status 0"}`), ...kernel };
+    const seen = { omitted: this.#omitted, ...(this.#kernel === undefined ? {} : { kernel: this.#kernel }) };
+    if (!this.#counts) return { ...broken(`it printed no counts: ${ended.problem ?? "status 0"}`), ...seen };
     const [passed, failed, skipped] = this.#counts;
-    if (passed + failed === 0) return { ...broken("no case was run"), skipped, ...kernel };
+    if (passed + failed === 0) return { ...broken("no case was run"), skipped, ...seen };
     if (failed === 0 && ended.problem !== undefined)
-      return { passed, failed: 1, skipped, ...kernel, note: `no case failed, but ${ended.problem}` };
-    return { passed, failed, skipped, ...kernel };
+      return { passed, failed: 1, skipped, ...seen, note: `no case failed, but ${ended.problem}` };
+    return { passed, failed, skipped, ...seen };
   }
 }

@@ -3,7 +3,11 @@
  */
 import { createRequire } from "node:module";
 
-/** Requires a package by name. (The build has a stand-in for import.meta.url in CommonJS.) */
+/**
+ * Requires a package by name.
+ *
+ * A bundler that makes CommonJS of our ES modules leaves no `import.meta.url`, but there is a `__filename` then.
+ */
 export function requireNative(name: string): unknown {
-  return createRequire(import.meta.url)(name);
+  return createRequire(typeof __filename === "string" ? __filename : import.meta.url)(name);
 }

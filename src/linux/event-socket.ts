@@ -5,10 +5,10 @@
  * inside the netlink package's addon. What was lost is then in the socket's own drop counter.
  */
 import { readdirSync, readlinkSync } from "node:fs";
-import { createRequire } from "node:module";
 import { DcoError } from "../core/errors.ts";
 import type { Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
+import { requireNative } from "../ffi/require.ts";
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -211,8 +211,7 @@ function findSocket(posix: Posix, protocol: number, port: number): number {
 
 function loadNetlinkPackage(): RawSocketClass | undefined {
   try {
-    const require = createRequire(import.meta.url);
-    return (require("netlink") as { RawNetlinkSocket?: RawSocketClass }).RawNetlinkSocket;
+    return (requireNative("netlink") as { RawNetlinkSocket?: RawSocketClass }).RawNetlinkSocket;
   } catch {
     return undefined;
   }
