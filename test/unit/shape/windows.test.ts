@@ -224,7 +224,7 @@ describe("p2p", () => {
     await expect(dco.addPeer({ id: 6, transport, remote: other })).rejects.toMatchObject(
       refused("anyRemote"),
     );
-    await expect(transport.send(Uint8Array.of(0x38), { to: other })).rejects.toMatchObject(
+    await expect(transport.send(Uint8Array.of(0x38, 0, 0, 0), { to: other })).rejects.toMatchObject(
       refused("anyRemote"),
     );
     await expect(dco.deleteKey(5, "primary")).rejects.toMatchObject(refused("deleteKey"));
@@ -238,8 +238,8 @@ describe("p2p", () => {
 
   test("packets go to the remote without its address, which the handle does not take", async () => {
     const { device, transport } = await p2pWithPeer();
-    await transport.send(Uint8Array.of(0x38, 1));
-    await transport.send(Uint8Array.of(0x38, 2), { to: remote });
+    await transport.send(Uint8Array.of(0x38, 1, 0, 0));
+    await transport.send(Uint8Array.of(0x38, 2, 0, 0), { to: remote });
     expect(device.written.map(([data]) => data[1])).toEqual([1, 2]);
   });
 });
@@ -265,7 +265,7 @@ describe("multipeer", () => {
     const reader = transport.packets();
     device.reads.shift()?.resolve({ address: from, data: Uint8Array.of(0x38, 1) });
     expect((await reader.next()).value).toMatchObject({ from });
-    await transport.send(Uint8Array.of(0x38, 2), { peer: 5 });
+    await transport.send(Uint8Array.of(0x38, 2, 0, 0), { peer: 5 });
     expect(device.written[0]?.[1]).toMatchObject({ text: "198.51.100.7", port: 1194 });
   });
 
