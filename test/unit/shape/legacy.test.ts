@@ -56,9 +56,6 @@ class Module implements LegacyExchange {
 
 class Socket extends MemoryTransport implements LegacyTransport {
   readonly fd = 21;
-  spoil(): void {
-    this.handlers?.onEnd(undefined);
-  }
 }
 
 async function setUp(mode: InterfaceMode, created = true) {
