@@ -26,7 +26,7 @@ import type {
   PeerStats,
   SetPeerOptions,
 } from "./model.ts";
-import { Peers } from "./peers.ts";
+import { Peers, wipeKey } from "./peers.ts";
 import type { CoreTransport } from "./transport.ts";
 import { Transports } from "./transports.ts";
 import {
@@ -184,9 +184,15 @@ export class CoreInterface implements DcoInterface {
   }
 
   installKey(peer: number, key: KeyOptions, options?: CallOptions): Promise<void> {
-    return this.#calls.change({ operation: "installKey", target: peerName(peer), options }, (signal) =>
-      this.#peers.installKey(peer, key, signal),
-    );
+    let begun = false;
+    const install = (signal: AbortSignal | undefined) => {
+      begun = true;
+      return this.#peers.installKey(peer, key, signal);
+    };
+    const call = { operation: "installKey", target: peerName(peer), options };
+    return this.#calls.change(call, install).finally(() => {
+      if (!begun && key?.wipe === true) wipeKey(key);
+    });
   }
 
   swapKeys(peer: number, options?: CallOptions): Promise<void> {

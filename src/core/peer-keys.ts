@@ -36,7 +36,9 @@ export class PeerKeys {
       } else {
         encrypt.commit();
         decrypt.commit();
+        // The kernel may have it or not: until it is told otherwise it is asked to delete, and to swap.
         record.slots.delete(key.slot);
+        record.slotsUnknown = true;
       }
       throw error;
     }

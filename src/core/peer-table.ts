@@ -28,8 +28,8 @@ export interface PeerRecord {
   keepaliveArmed: boolean;
   txId: number;
   readonly slots: Map<KeySlot, KeyInfo>;
-  /** The slots are those of an adopted interface whose kernel does not tell what they hold. */
-  readonly slotsUnknown: boolean;
+  /** The slots may hold more than is known: the peer was found, or an installation failed halfway. */
+  slotsUnknown: boolean;
   /** Why it is about to end, while a request that ends it is under way. */
   ending: PeerDeletedReason | undefined;
   /** Why it has ended; its `peer-deleted` has been given. */

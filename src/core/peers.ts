@@ -167,7 +167,7 @@ export class Peers {
       await this.#onPeer(id, field, signal, (record) => this.#installKey(record, request));
     } finally {
       // Only here is it certain that the kernel, or nobody, has read them.
-      if (key?.wipe === true) wipe(key);
+      if (key?.wipe === true) wipeKey(key);
     }
   }
 
@@ -297,7 +297,8 @@ function unlessNotFound(error: unknown): void {
   if (!DcoError.is(error) || error.code !== "not-found") throw error;
 }
 
-function wipe(key: KeyOptions): void {
+/** Zeroes the four arrays of a key. */
+export function wipeKey(key: KeyOptions): void {
   for (const direction of [key.encrypt, key.decrypt]) {
     for (const bytes of [direction?.key, direction?.nonceTail]) {
       if (bytes instanceof Uint8Array) bytes.fill(0);

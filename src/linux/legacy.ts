@@ -66,8 +66,6 @@ export interface LegacyExchange {
 /** A socket of this process; the module keeps its own reference until the last peer is gone. */
 export interface LegacyTransport extends BackendTransport {
   readonly fd: number;
-  /** TCP: the stream cannot be used any more. */
-  spoil(): void;
 }
 
 /** Sockets, and the interface as a network link. */
@@ -101,7 +99,7 @@ export class LegacyInterface implements BackendInterface {
   readonly #exchange: LegacyExchange;
   readonly #system: LegacySystem;
   /** The peers of this process: in p2p mode nobody else knows their ids. */
-  readonly #peers = new Map<number, { request: AddPeerRequest; transport: LegacyTransport }>();
+  readonly #peers = new Map<number, AddPeerRequest>();
   #floats: FloatWatch | undefined;
   #stops: (() => void)[] = [];
 
@@ -155,7 +153,7 @@ export class LegacyInterface implements BackendInterface {
     const { id: peer, remote, local, vpn4: ipv4, vpn6: ipv6 } = request;
     const socket = transport as LegacyTransport;
     await this.#exchange.request("NEW_PEER", { peer, socket: socket.fd, remote, local, ipv4, ipv6 });
-    this.#peers.set(peer, { request, transport: socket });
+    this.#peers.set(peer, request);
     if (remote) {
       this.#floats?.set(peer, { address: remote.text, port: remote.port, scopeId: remote.scopeId });
     }
@@ -167,15 +165,13 @@ export class LegacyInterface implements BackendInterface {
     if (keepalive !== undefined) {
       await this.#exchange.request("SET_PEER", { peer: id, ...(keepalive === "off" ? off : keepalive) });
     }
-    const via = this.#peers.get(id)?.request;
+    const via = this.#peers.get(id);
     if (routes && via) this.#system.setPeerRoutes(id, routes, via);
   }
 
   async removePeer(id: number): Promise<void> {
-    const transport = this.#peers.get(id)?.transport;
     await this.#exchange.request("DEL_PEER", { peer: id });
     this.#forget(id);
-    if (transport?.protocol === "tcp") transport.spoil();
   }
 
   async peer(id: number): Promise<BackendPeer> {
@@ -228,7 +224,7 @@ export class LegacyInterface implements BackendInterface {
     if (known === undefined) return;
     this.#peers.delete(id);
     this.#floats?.delete(id);
-    this.#system.setPeerRoutes(id, [], known.request);
+    this.#system.setPeerRoutes(id, [], known);
   }
 }
 

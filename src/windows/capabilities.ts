@@ -72,7 +72,7 @@ export function windowsCapabilities(facts: WindowsFacts, mode?: InterfaceMode): 
     // The handle is exclusive: all peers are ours.
     listPeers: true,
     replayProtection: "always",
-    sourceCheck: ["multipeer"],
+    sourceCheck: hasMultipeer ? ["multipeer"] : [],
     linkFollowsPeer: false,
     linkDown: false,
     systemInterface: true,

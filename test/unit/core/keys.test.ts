@@ -144,3 +144,30 @@ describe("key material", () => {
     expect(ledger.reserve(key(20_000))).toBeDefined();
   });
 });
+
+test("wipe: true zeroes the key of a call that is refused before it begins", async () => {
+  const { dco, transport } = await setUp();
+  await dco.addPeer(peer(1, transport));
+  const aborted = { ...freshKey(), wipe: true };
+  await expect(dco.installKey(1, aborted, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    code: "aborted",
+  });
+  await dco.close();
+  const closed = { ...freshKey(), wipe: true };
+  await expect(dco.installKey(1, closed)).rejects.toMatchObject({ code: "closed" });
+  for (const { encrypt, decrypt } of [aborted, closed]) {
+    for (const bytes of [encrypt.key, encrypt.nonceTail, decrypt.key, decrypt.nonceTail]) {
+      expect(bytes.every((byte) => byte === 0)).toBe(true);
+    }
+  }
+});
+
+test("after an installation whose outcome is unknown the kernel is asked to delete", async () => {
+  const { dco, backend, transport } = await setUp();
+  await dco.addPeer(peer(1, transport));
+  await dco.installKey(1, freshKey("primary", 0));
+  backend.failures.installKey = new DcoError("system", "lost", { effect: "unknown" });
+  await expect(dco.installKey(1, freshKey("secondary", 1))).rejects.toMatchObject({ code: "system" });
+  await dco.deleteKey(1, "secondary");
+  expect(backend.log.at(-1)).toBe("deleteKey 1 secondary");
+});

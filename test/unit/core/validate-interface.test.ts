@@ -100,6 +100,7 @@ describe("adoptInterface arguments", () => {
     ["no name", undefined, {}, "name", /is missing/],
     ["a name that the platform refuses", "a b", {}, "name", /no name/],
     ["an unknown option", "vpn0", { address: "10.0.0.1" }, "address", /unknown option "address"/],
+    ["another mode", "vpn0", { mode: "tap" }, "mode", /"p2p" or "multipeer"/],
     ["null", "vpn0", null, "options", /not null/],
     ["a signal that is none", "vpn0", { signal: 1 }, "signal", /AbortSignal/],
     ["another role", "vpn0", { role: "guest" }, "role", /"owner" or "observer"/],

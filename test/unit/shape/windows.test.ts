@@ -1,0 +1,327 @@
+import { describe, expect, test } from "vitest";
+import type { ConfigureRequest, IpEndpoint } from "../../../src/core/backend.ts";
+import { DcoError } from "../../../src/core/errors.ts";
+import type { InterfaceMode } from "../../../src/core/model.ts";
+import { windowsCapabilities } from "../../../src/windows/capabilities.ts";
+import {
+  openInterface,
+  type WindowsAdapter,
+  type WindowsExchange,
+  type WindowsNotification,
+  type WindowsPacket,
+  type WindowsReplies,
+  type WindowsRequests,
+} from "../../../src/windows/shape.ts";
+import { freshKey, turns } from "../core/support.ts";
+import { ofType, open, refusal } from "./support.ts";
+
+type Waiting<T> = { resolve(value: T): void; reject(error: DcoError): void };
+
+const cancelled = () => refusal("system", 995, "ERROR_OPERATION_ABORTED", "win32");
+
+/** A driver that pends reads and notifications, and ends them as its sheet says. */
+class Device implements WindowsExchange {
+  readonly log: [code: string, input: unknown][] = [];
+  readonly written: [data: Uint8Array, to: IpEndpoint | undefined][] = [];
+  reads: Waiting<WindowsPacket>[] = [];
+  notifications: Waiting<WindowsNotification>[] = [];
+  /** A TCP connect that is not answered. */
+  connecting: Promise<void> | undefined;
+  closed = 0;
+
+  async ioctl<C extends keyof WindowsRequests>(
+    code: C,
+    input: WindowsRequests[C],
+    signal?: AbortSignal,
+  ): Promise<C extends keyof WindowsReplies ? WindowsReplies[C] : undefined> {
+    type Reply = C extends keyof WindowsReplies ? WindowsReplies[C] : undefined;
+    this.log.push([code, input]);
+    if (code === "NOTIFY_EVENT") return (await pended(this.notifications)) as Reply;
+    if (code === "NEW_PEER" && this.connecting) {
+      await new Promise<void>((resolve, reject) => {
+        signal?.addEventListener("abort", () => reject(cancelled()));
+        void this.connecting?.then(resolve);
+      });
+    }
+    if (code === "DEL_PEER") this.#cancel(this.reads);
+    if (code === "MP_START_VPN") return { local: { address: "0.0.0.0", port: 5000 } } as Reply;
+    if (code === "GET_PEER_STATS") return [] as unknown as Reply;
+    return undefined as Reply;
+  }
+
+  read(): Promise<WindowsPacket> {
+    return pended(this.reads);
+  }
+
+  async write(data: Uint8Array, to: IpEndpoint | undefined): Promise<void> {
+    this.written.push([data, to]);
+  }
+
+  async reset(): Promise<void> {
+    this.log.push(["reset", undefined]);
+    this.#cancel(this.reads);
+    this.#cancel(this.notifications);
+  }
+
+  async close(): Promise<void> {
+    this.closed++;
+    this.#cancel(this.reads);
+    this.#cancel(this.notifications);
+  }
+
+  /** Ends one pended read with a Win32 error. */
+  failRead(number: number): void {
+    this.reads.shift()?.reject(refusal("system", number, `error ${number}`, "win32"));
+  }
+
+  notify(command: number, peer: number, reason = 0, address?: WindowsNotification["address"]): void {
+    this.notifications.shift()?.resolve({ command, peer, reason, address });
+  }
+
+  codes(): string[] {
+    return this.log.map(([code]) => code).filter((code) => code !== "NOTIFY_EVENT");
+  }
+
+  #cancel<T>(waiting: Waiting<T>[]): void {
+    for (const { reject } of waiting.splice(0)) reject(cancelled());
+  }
+}
+
+function pended<T>(list: Waiting<T>[]): Promise<T> {
+  return new Promise((resolve, reject) => list.push({ resolve, reject }));
+}
+
+async function setUp(mode: InterfaceMode) {
+  const device = new Device();
+  const configured: ConfigureRequest[] = [];
+  const adapter: WindowsAdapter & { refuse?: DcoError } = {
+    configure: async (request) => {
+      if (adapter.refuse) throw adapter.refuse;
+      configured.push(request);
+    },
+    isLinkUp: async () => false,
+    setPeerRoutes: async () => {},
+    watch: () => () => {},
+    remove: async () => {},
+  };
+  const facts = { version: { major: 2, minor: 8 }, chacha20: true, elevated: false };
+  const capabilities = windowsCapabilities(facts, mode);
+  const link = { name: "OpenVPN DCO", index: 12, created: false, capabilities };
+  const backend = await openInterface(mode, link, device, adapter);
+  return { ...(await open(backend, "windows", windowsCapabilities(facts))), device, adapter, configured };
+}
+
+const remote = "198.51.100.7:1194";
+const p2p = { protocol: "udp", remote } as const;
+const multipeer = { protocol: "udp", local: "0.0.0.0:0" } as const;
+
+async function p2pWithPeer() {
+  const set = await setUp("p2p");
+  const transport = await set.dco.openTransport(p2p);
+  await set.dco.addPeer({ id: 5, transport, keepalive: { interval: 10, timeout: 60 } });
+  return { ...set, transport };
+}
+
+describe("p2p", () => {
+  test("the transport is made by the driver's peer; addPeer gives it an id", async () => {
+    const { dco, device, transport } = await p2pWithPeer();
+    expect(device.codes()).toEqual(["NEW_PEER", "START_VPN"]);
+    expect(device.log[0]?.[1]).toMatchObject({ protocol: "udp", local: undefined, remote: { port: 1194 } });
+    expect(transport.local).toBeUndefined();
+    await dco.installKey(5, freshKey());
+    expect(device.codes().slice(2)).toEqual(["NEW_KEY", "SET_PEER"]);
+    expect(await dco.peer(5)).toMatchObject({ id: 5, remote: { address: "198.51.100.7", port: 1194 } });
+  });
+
+  test("several reads are pended, and their packets come from the transport's remote", async () => {
+    const { device, transport } = await p2pWithPeer();
+    expect(device.reads.length).toBeGreaterThan(1);
+    const reader = transport.packets();
+    device.reads.shift()?.resolve({ address: undefined, data: Uint8Array.of(0x38, 1, 2, 3) });
+    expect((await reader.next()).value).toMatchObject({ from: { address: "198.51.100.7", port: 1194 } });
+    await turns();
+    expect(device.reads.length).toBeGreaterThan(1);
+  });
+
+  test("configure before the transport is applied with it, and fails with it", async () => {
+    const { dco, device, adapter, configured } = await setUp("p2p");
+    await dco.configure({ mtu: 1400 });
+    await dco.configure({ addresses: ["10.8.0.2/24"], up: true });
+    expect(configured).toEqual([]);
+    adapter.refuse = new DcoError("exists", "another interface has this address");
+    await expect(dco.openTransport(p2p)).rejects.toMatchObject({ code: "exists" });
+    expect(device.codes().at(-1)).toBe("DEL_PEER");
+    delete adapter.refuse;
+    await dco.openTransport(p2p);
+    expect(configured).toMatchObject([
+      { mtu: 1400, up: true, addresses: [{ text: "10.8.0.2", length: 24 }] },
+    ]);
+  });
+
+  test.each([
+    [64, "expired"],
+    [1236, "transport-disconnect"],
+    [1450, "transport-error"],
+  ] as const)("a pended read that fails with %i ends peer and transport: %s", async (code, reason) => {
+    const { dco, device, events, transport } = await p2pWithPeer();
+    const packets = transport.packets().next();
+    device.failRead(code);
+    if (code === 64) expect((await packets).done).toBe(true);
+    else await expect(packets).rejects.toMatchObject({ native: { number: code } });
+    await turns();
+    expect(ofType(events, "peer-deleted")).toMatchObject([{ peer: 5, reason }]);
+    expect(transport.closed).toBe(true);
+    expect(await dco.peers()).toEqual([]);
+    expect(device.codes().filter((each) => each === "DEL_PEER")).toHaveLength(1);
+  });
+
+  test("removing the peer ends the transport, and a new one can be opened", async () => {
+    const { dco, device, events, transport } = await p2pWithPeer();
+    await dco.removePeer(5);
+    await turns();
+    expect(ofType(events, "peer-deleted")).toMatchObject([{ peer: 5, reason: "requested" }]);
+    expect(transport.closed).toBe(true);
+    expect((await transport.packets().next()).done).toBe(true);
+    const again = await dco.openTransport(p2p);
+    await dco.addPeer({ id: 5, transport: again });
+    expect(device.codes()).toEqual(["NEW_PEER", "START_VPN", "DEL_PEER", "NEW_PEER", "START_VPN"]);
+    // A life of its own: its end is not mistaken for the first one's.
+    device.failRead(64);
+    await turns();
+    expect(ofType(events, "peer-deleted").map(({ reason }) => reason)).toEqual(["requested", "expired"]);
+  });
+
+  test("closing the transport ends its peer", async () => {
+    const { device, events, transport } = await p2pWithPeer();
+    await transport.close();
+    expect(ofType(events, "peer-deleted")).toMatchObject([{ peer: 5, reason: "transport-closed" }]);
+    expect(device.codes().filter((each) => each === "DEL_PEER")).toHaveLength(1);
+  });
+
+  test("a connect that is aborted leaves no peer", async () => {
+    const { dco, device } = await setUp("p2p");
+    device.connecting = new Promise(() => {});
+    const abort = new AbortController();
+    const opening = dco.openTransport({ protocol: "tcp", remote, signal: abort.signal });
+    await turns();
+    abort.abort();
+    await expect(opening).rejects.toMatchObject({ code: "aborted", effect: "none" });
+    await turns();
+    expect(device.codes()).toEqual(["NEW_PEER", "DEL_PEER"]);
+    device.connecting = undefined;
+    await dco.openTransport(p2p);
+  });
+
+  test("what the driver cannot do is refused before it is asked", async () => {
+    const { dco, device, transport } = await p2pWithPeer();
+    const before = device.log.length;
+    const refused = (capability: string) => ({ code: "unsupported", capability });
+    const other = "203.0.113.9:1194";
+    await expect(dco.openTransport(p2p)).rejects.toMatchObject(refused("maxTransports"));
+    await expect(dco.addPeer({ id: 6, transport, replace: true })).rejects.toMatchObject(
+      refused("replacePeer"),
+    );
+    await expect(dco.addPeer({ id: 6, transport, remote: other })).rejects.toMatchObject(
+      refused("anyRemote"),
+    );
+    await expect(transport.send(Uint8Array.of(0x38, 0, 0, 0), { to: other })).rejects.toMatchObject(
+      refused("anyRemote"),
+    );
+    await expect(dco.deleteKey(5, "primary")).rejects.toMatchObject(refused("deleteKey"));
+    await expect(dco.configure({ up: false })).rejects.toMatchObject(refused("linkDown"));
+    expect(device.log.length).toBe(before);
+    const fresh = await setUp("p2p");
+    await expect(fresh.dco.openTransport({ protocol: "udp", local: "0.0.0.0:0" })).rejects.toMatchObject(
+      refused("anyRemote"),
+    );
+  });
+
+  test("packets go to the remote without its address, which the handle does not take", async () => {
+    const { device, transport } = await p2pWithPeer();
+    await transport.send(Uint8Array.of(0x38, 1, 0, 0));
+    await transport.send(Uint8Array.of(0x38, 2, 0, 0), { to: remote });
+    expect(device.written.map(([data]) => data[1])).toEqual([1, 2]);
+  });
+});
+
+async function withPeers() {
+  const set = await setUp("multipeer");
+  const transport = await set.dco.openTransport(multipeer);
+  await set.dco.addPeer({ id: 5, transport, remote, vpn: { ipv4: "10.8.0.5" }, routes: ["192.168.5.0/24"] });
+  return { ...set, transport };
+}
+
+describe("multipeer", () => {
+  test("the mode is set first, the socket is the transport and tells its address", async () => {
+    const { dco, device, transport } = await withPeers();
+    expect(device.codes()).toEqual(["SET_MODE", "MP_START_VPN", "MP_NEW_PEER", "MP_ADD_IROUTE"]);
+    expect(transport.local).toEqual({ address: "0.0.0.0", port: 5000 });
+    expect(dco.capabilities.closeTransport).toBe(false);
+  });
+
+  test("packets carry addresses, both ways", async () => {
+    const { device, transport } = await withPeers();
+    const from = { address: "203.0.113.9", port: 7 };
+    const reader = transport.packets();
+    device.reads.shift()?.resolve({ address: from, data: Uint8Array.of(0x38, 1) });
+    expect((await reader.next()).value).toMatchObject({ from });
+    await transport.send(Uint8Array.of(0x38, 2, 0, 0), { peer: 5 });
+    expect(device.written[0]?.[1]).toMatchObject({ text: "198.51.100.7", port: 1194 });
+  });
+
+  test("the driver's events end and move peers; a late end is not that of a new peer", async () => {
+    const { dco, device, events, transport } = await withPeers();
+    await dco.removePeer(5);
+    await dco.addPeer({ id: 5, transport, remote, vpn: { ipv4: "10.8.0.5" } });
+    // What comes before the first peer's end is about the first peer.
+    device.notify(2, 5, 0, { address: "203.0.113.9", port: 7 });
+    await turns();
+    device.notify(0, 5, 1);
+    await turns();
+    expect((await dco.peer(5)).remote).toEqual({ address: "198.51.100.7", port: 1194 });
+    expect(ofType(events, "peer-deleted")).toMatchObject([{ reason: "requested" }]);
+    const again = dco.addPeer({ id: 5, transport, remote, vpn: { ipv4: "10.8.0.5" } });
+    await expect(again).rejects.toMatchObject({ code: "exists" });
+    device.notify(2, 5, 0, { address: "203.0.113.9", port: 7 });
+    await turns();
+    expect((await dco.peer(5)).remote).toEqual({ address: "203.0.113.9", port: 7 });
+    device.notify(0, 5, 2);
+    await turns();
+    expect(ofType(events, "peer-deleted").map(({ reason }) => reason)).toEqual(["requested", "expired"]);
+  });
+
+  test("a transport closes only with its interface, and does not keep that from closing", async () => {
+    const { dco, device, events, transport } = await withPeers();
+    const refused = { code: "unsupported", capability: "closeTransport", effect: "none" };
+    await expect(transport.close()).rejects.toMatchObject(refused);
+    await transport[Symbol.asyncDispose]();
+    expect(transport.closed).toBe(false);
+    await dco.close();
+    expect(transport.closed).toBe(true);
+    expect(device.closed).toBe(1);
+    // The handle's end is the end of all: no peer is removed one by one.
+    expect(device.codes()).not.toContain("MP_DEL_PEER");
+    expect(ofType(events, "peer-deleted")).toMatchObject([{ peer: 5, reason: "interface-removed" }]);
+  });
+
+  test("a transport that came too late is undone by a new handle, with events again", async () => {
+    const { dco, device } = await setUp("multipeer");
+    const abort = new AbortController();
+    const opening = dco.openTransport({ ...multipeer, signal: abort.signal });
+    abort.abort();
+    await expect(opening).rejects.toMatchObject({ code: "aborted", effect: "none" });
+    await turns();
+    expect(device.codes()).toEqual(["SET_MODE", "MP_START_VPN", "reset", "SET_MODE"]);
+    expect(device.notifications).toHaveLength(1);
+    await dco.openTransport(multipeer);
+  });
+});
+
+test("neither mode forgets what the other can: the driver's capabilities are those of both", async () => {
+  const [one, other] = [await setUp("p2p"), await setUp("multipeer")];
+  expect(one.dco.capabilities.transports).toEqual(["udp", "tcp"]);
+  await expect(other.dco.openTransport({ protocol: "tcp", remote })).rejects.toMatchObject({
+    code: "unsupported",
+    capability: "transports",
+  });
+});
