@@ -1,15 +1,15 @@
 import { expect, test } from "vitest";
 import type { OpenTransportRequest } from "../../../src/core/backend.ts";
 import { freebsdCapabilities } from "../../../src/freebsd/capabilities.ts";
-import {
-  type FreebsdExchange,
-  FreebsdInterface,
-  type FreebsdNotification,
-  type FreebsdReplies,
-  type FreebsdRequests,
-  type FreebsdSystem,
-  type FreebsdTransport,
-} from "../../../src/freebsd/shape.ts";
+import type {
+  FreebsdExchange,
+  FreebsdNotification,
+  FreebsdReplies,
+  FreebsdRequests,
+  FreebsdSystem,
+  FreebsdTransport,
+} from "../../../src/freebsd/exchange.ts";
+import { adoptedMode, FreebsdInterface, setMode } from "../../../src/freebsd/shape.ts";
 import { freshKey, turns } from "../core/support.ts";
 import { MemoryTransport } from "../support/memory-backend.ts";
 import { ofType, open, refusal } from "./support.ts";
@@ -202,4 +202,14 @@ test("what the kernel cannot do is refused before it is asked", async () => {
   await expect(dco.setPeer(5, { keepalive: "off" })).rejects.toMatchObject(refused("disarmKeepalive"));
   await expect(dco.setPeer(5, { remote })).rejects.toMatchObject(refused("setRemote"));
   expect(kernel.log.length).toBe(before);
+});
+
+test("modes are flags, which an adopted interface does not tell", () => {
+  const kernel = new Kernel();
+  setMode(kernel, "p2p");
+  setMode(kernel, "multipeer");
+  expect(kernel.log.map(([, list]) => list)).toEqual([{ ifmode: 0x8010 }, { ifmode: 0x8002 }]);
+  const request = { name: "ovpn0", role: "owner", peers: "keep", deleteOnClose: false, extras: {} } as const;
+  expect(adoptedMode({ ...request, mode: "p2p" })).toBe("p2p");
+  expect(() => adoptedMode({ ...request, mode: undefined })).toThrow(/^mode: is missing/);
 });

@@ -3,15 +3,15 @@ import type { ConfigureRequest, IpEndpoint } from "../../../src/core/backend.ts"
 import { DcoError } from "../../../src/core/errors.ts";
 import type { InterfaceMode } from "../../../src/core/model.ts";
 import { windowsCapabilities } from "../../../src/windows/capabilities.ts";
-import {
-  openInterface,
-  type WindowsAdapter,
-  type WindowsExchange,
-  type WindowsNotification,
-  type WindowsPacket,
-  type WindowsReplies,
-  type WindowsRequests,
-} from "../../../src/windows/shape.ts";
+import type {
+  WindowsAdapter,
+  WindowsExchange,
+  WindowsNotification,
+  WindowsPacket,
+  WindowsReplies,
+  WindowsRequests,
+} from "../../../src/windows/exchange.ts";
+import { openInterface } from "../../../src/windows/shape.ts";
 import { freshKey, turns } from "../core/support.ts";
 import { ofType, open, refusal } from "./support.ts";
 
