@@ -19,7 +19,7 @@ export interface Case {
 }
 
 /** Generous, because the machine may be emulated: a deadline ends a hang, it does not measure. */
-export const CASE_TIMEOUT_MS = 30_000;
+export const CASE_TIMEOUT_MS = 60_000;
 
 /** Gives cases of one topic their group. */
 export function group(name: string, cases: readonly Omit<Case, "group">[]): Case[] {

@@ -176,7 +176,7 @@ export async function assertReaches(
 /** No ping may be answered. */
 export async function assertSilent(world: World, from: End | Site, to: string): Promise<void> {
   const site = "site" in from ? from.site : from;
-  const { sent, received, output } = await world.ping(site, to, { count: 2, wait: 1 });
+  const { sent, received, output } = await world.ping(site, to, { count: 2, wait: 0.5 });
   assert.ok(sent > 0, `nothing was sent from ${site.name} to ${to}: ${output}`);
   assert.equal(received, 0, `pings from ${site.name} to ${to} were answered: ${output}`);
 }

@@ -39,6 +39,8 @@ export interface PingResult {
 
 /** Pings that go on until they are stopped. */
 export interface RunningPing {
+  /** Answers so far. */
+  answered(): number;
   stop(): Promise<PingResult>;
 }
 
@@ -56,6 +58,7 @@ export interface SystemInterface {
 export interface ForeignSocket {
   readonly fd: number;
   readonly local: Endpoint;
+  send(packet: Uint8Array, to: Endpoint): void;
   /** Closes the descriptor; closing it twice does nothing. */
   close(): Promise<void>;
   /** Whether the descriptor is still the socket that was opened. */

@@ -192,13 +192,13 @@ export const controlCases = group("control packets", [
     name: "are all that packets() gives: never data packets, with peers, without, and after the last was removed",
     async run(world) {
       const { server, client } = await openTunnel(world);
-      const stranger = await openEnd(world, world.clients[1], { mode: "p2p", host: 3 });
+      const stranger = await world.openSocket(world.clients[1], 4);
       const to = reachable(server.site, server.transport);
       const attack = async () => {
         // Of the peer, of no peer, and of the id that means undefined.
-        for (const id of [1, 77, 0xffffff]) await stranger.transport.send(dataPacket(id), { to });
+        for (const id of [1, 77, 0xffffff]) stranger.send(dataPacket(id), to);
         const barrier = controlPacket();
-        await stranger.transport.send(barrier, { to });
+        stranger.send(barrier, to);
         await expectPacket(server.transport, barrier);
       };
       await attack();

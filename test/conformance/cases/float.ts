@@ -87,11 +87,11 @@ export const floatCases = group("float", [
     async run(world) {
       const { server, client } = await floatingTunnel(world, 4);
       const before = (await server.dco.peer(1)).remote;
-      const stranger = await openEnd(world, world.clients[1], { mode: "p2p", host: 3 });
+      const stranger = await world.openSocket(world.clients[1], 4);
       const to = { address: server.site.ipv4, port: 1194 };
-      for (let turn = 0; turn < 3; turn++) await stranger.transport.send(dataPacket(1), { to });
+      for (let turn = 0; turn < 3; turn++) stranger.send(dataPacket(1), to);
       const barrier = controlPacket();
-      await stranger.transport.send(barrier, { to });
+      stranger.send(barrier, to);
       await expectPacket(server.transport, barrier);
       await assertReaches(world, server, client.vpn.ipv4);
       assert.deepEqual((await server.dco.peer(1)).remote, before);

@@ -173,7 +173,8 @@ export const keyCases = group("keys", [
       await refused(1);
       if (world.capabilities.deleteKey) await dco.deleteKey(1, "primary");
       await refused(1);
-      await connect(server, client, { id: 2, keys: false, client: { replace: true } });
+      const vpn = { ipv4: "10.8.0.9" };
+      await connect(server, client, { id: 2, keys: false, server: { vpn }, client: { replace: true } });
       await refused(2);
       await dco.removePeer(1);
       await connect(server, client, { id: 1, keys: false, client: { replace: true } });

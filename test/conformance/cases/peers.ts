@@ -106,7 +106,9 @@ export const peerCases = group("peers", [
       const { server, clients } = await openTunnel(world, { clients: 2 });
       const [first, second] = clients;
       assert.ok(first && second);
-      await second.dco.configure({ addresses: [`${second.vpn.ipv4}/24`, "10.55.0.1/16", "fd00:55::1/64"] });
+      await second.dco.configure({
+        addresses: [`${second.vpn.ipv4}/24`, `${second.vpn.ipv6}/64`, "10.55.0.1/16", "fd00:55::1/64"],
+      });
       await server.dco.configure({
         routes: [
           { destination: "10.55.0.0/16", via: second.vpn.ipv4 },

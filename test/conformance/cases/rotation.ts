@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { group } from "../case.ts";
+import { eventually } from "../expect.ts";
 import { freshKeyPair } from "../keys.ts";
 import { type End, openTunnel } from "../tunnel.ts";
 import type { World } from "../world.ts";
@@ -15,20 +16,23 @@ async function underTraffic(
 ): Promise<void> {
   const [a, b] = ends;
   const running = [
-    await world.startPing(a.site, b.vpn.ipv4, { interval: 0.005 }),
-    await world.startPing(b.site, a.vpn.ipv6, { interval: 0.005 }),
+    await world.startPing(a.site, b.vpn.ipv4, { interval: 0.01 }),
+    await world.startPing(b.site, a.vpn.ipv6, { interval: 0.01 }),
   ];
-  const packets = async () => (await a.dco.stats())[0]?.tunnel?.rxPackets ?? 0n;
-  const flowing = async (more: bigint) => {
-    const target = (await packets()) + more;
-    while ((await packets()) < target) await new Promise((resolve) => setTimeout(resolve, 5));
+  const flowing = async () => {
+    const before = running.map((ping) => ping.answered());
+    await eventually(
+      "pings that are answered",
+      () => running.map((ping, at) => ping.answered() - (before[at] as number)),
+      (more) => more.every((count) => count >= 20),
+    );
   };
-  await flowing(20n);
+  await flowing();
   await change();
-  await flowing(20n);
+  await flowing();
   for (const ping of running) {
     const { sent, received, output } = await ping.stop();
-    assert.ok(sent > 20, output);
+    assert.ok(sent >= 40, output);
     assert.equal(received, sent, output);
   }
 }

@@ -4,7 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import type { Site } from "../world.ts";
-import { run, shellIn } from "./command.ts";
+import { run } from "./command.ts";
 import { Resident } from "./resident.ts";
 
 /** A site that is a network namespace. */
@@ -14,7 +14,7 @@ export interface LinuxSite extends Site {
 }
 
 /** The interface of a site that leads outside. */
-export const WIRE = "wire";
+const WIRE = "wire";
 
 /** Namespaces of a run have its process id, so that those of a killed run can be told. */
 const PREFIX = "dcokit-";
@@ -23,17 +23,21 @@ const PREFIX = "dcokit-";
 const address4 = (host: number) => `192.0.2.${host}`;
 const address6 = (host: number) => `2001:db8::${host.toString(16)}`;
 
+/** Host numbers of addresses that sites move to; up to 254 they may repeat. */
+const FIRST_MOVED = 20;
+const MOVED = 200;
+
 /** The namespaces of one run. */
 export class Network {
   readonly sites: readonly LinuxSite[];
-  readonly #names: readonly string[];
+  readonly #namespaces: readonly string[];
   readonly #residents = new Map<Site, Resident>();
   readonly #onExit = () => this.#remove();
   #moves = 0;
 
-  private constructor(sites: readonly LinuxSite[], names: readonly string[]) {
+  private constructor(hub: string, sites: readonly LinuxSite[]) {
     this.sites = sites;
-    this.#names = names;
+    this.#namespaces = [hub, ...sites.map((site) => site.namespace)];
   }
 
   /** Makes a server's site and three clients' on one network. */
@@ -46,17 +50,12 @@ export class Network {
       const extras: object = { namespace };
       return { name, namespace, number, extras, ipv4: address4(number), ipv6: address6(number) };
     });
-    const network = new Network(sites, [hub, ...sites.map((site) => site.namespace)]);
+    const network = new Network(hub, sites);
     process.once("exit", network.#onExit);
     try {
       await run("ip", ["netns", "add", hub]);
       await run("ip", ["-n", hub, "link", "add", "bridge", "up", "type", "bridge"]);
-      await Promise.all(
-        sites.map(async (site) => {
-          await addSite(hub, site);
-          network.#residents.set(site, await Resident.start(site.namespace));
-        }),
-      );
+      for (const site of sites) await network.#add(hub, site);
     } catch (error) {
       await network.close();
       throw error;
@@ -64,35 +63,29 @@ export class Network {
     return network;
   }
 
-  /** Interfaces that are not the network's own. */
+  /** The shell at a site. */
+  at(site: Site): Resident {
+    return this.#residents.get(site) as Resident;
+  }
+
+  /** Interfaces at a site that are not the network's own. */
   interfacesAt(site: LinuxSite): string[] {
-    const found = this.#residents.get(site)?.interfaces() ?? [];
+    const found = this.at(site).interfaces();
     return found.filter((name) => name !== "lo" && name !== WIRE);
   }
 
   /** Gives a site other addresses on its wire. */
   async move(site: LinuxSite): Promise<{ ipv4: string; ipv6: string }> {
-    // Never one that it had before: neighbours may still know that one.
-    const host = 20 + site.number + 4 * this.#moves++;
+    // Never the one that it just had: neighbours still know that one.
+    const host = FIRST_MOVED + (this.#moves++ % MOVED);
     const moved = { ipv4: address4(host), ipv6: address6(host) };
-    await shellIn(
-      site.namespace,
-      `ip addr add ${moved.ipv4}/24 dev ${WIRE}
-       ip addr add ${moved.ipv6}/64 dev ${WIRE} nodad
-       ip addr del ${site.ipv4}/24 dev ${WIRE}
-       ip addr del ${site.ipv6}/64 dev ${WIRE}`,
-    );
+    await this.#readdress(site, moved);
     return moved;
   }
 
   /** Takes back what `move` did. */
-  async moveBack(site: LinuxSite): Promise<void> {
-    await shellIn(
-      site.namespace,
-      `ip addr flush dev ${WIRE}
-       ip addr add ${site.ipv4}/24 dev ${WIRE}
-       ip addr add ${site.ipv6}/64 dev ${WIRE} nodad`,
-    );
+  moveBack(site: LinuxSite): Promise<void> {
+    return this.#readdress(site, site);
   }
 
   async close(): Promise<void> {
@@ -101,45 +94,40 @@ export class Network {
     this.#remove();
   }
 
+  async #add(hub: string, site: LinuxSite): Promise<void> {
+    const { namespace, number } = site;
+    await run("ip", ["netns", "add", namespace]);
+    const resident = new Resident(namespace);
+    this.#residents.set(site, resident);
+    await resident.ready();
+    const port = ["link", "add", `port${number}`, "master", "bridge", "up", "type", "veth"];
+    await run("ip", ["-n", hub, ...port, "peer", "name", WIRE, "netns", namespace]);
+    // The SDK's interfaces get no link-local address and ask for no router: every packet in a tunnel is a case's.
+    await resident.run(
+      `ip link set lo up
+       ip addr add ${site.ipv4}/24 dev ${WIRE}
+       ip addr add ${site.ipv6}/64 dev ${WIRE} nodad
+       ip link set ${WIRE} up
+       echo 1 > /proc/sys/net/ipv6/conf/default/addr_gen_mode
+       echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra`,
+    );
+  }
+
+  async #readdress(site: LinuxSite, to: { ipv4: string; ipv6: string }): Promise<void> {
+    await this.at(site).run(
+      `ip addr flush dev ${WIRE}
+       ip addr add ${to.ipv4}/24 dev ${WIRE}
+       ip addr add ${to.ipv6}/64 dev ${WIRE} nodad`,
+    );
+  }
+
   /** Synchronous, so that it works while the process exits. */
   #remove(): void {
-    for (const name of this.#names) {
+    for (const resident of this.#residents.values()) resident.removeFiles();
+    for (const name of this.#namespaces) {
       if (existsSync(`/run/netns/${name}`)) spawnSync("ip", ["netns", "del", name]);
     }
   }
-}
-
-async function addSite(hub: string, site: LinuxSite): Promise<void> {
-  const { namespace, number } = site;
-  await run("ip", ["netns", "add", namespace]);
-  await run("ip", [
-    "-n",
-    hub,
-    "link",
-    "add",
-    `port${number}`,
-    "master",
-    "bridge",
-    "up",
-    "type",
-    "veth",
-    "peer",
-    "name",
-    WIRE,
-    "netns",
-    namespace,
-  ]);
-  // The SDK's interfaces get no link-local address and ask for no router: so every packet in a tunnel is ours.
-  await shellIn(
-    namespace,
-    `ip link set lo up
-     ip addr add ${site.ipv4}/24 dev ${WIRE}
-     ip addr add ${site.ipv6}/64 dev ${WIRE} nodad
-     ip link set ${WIRE} up
-     echo 1 > /proc/sys/net/ipv6/conf/default/addr_gen_mode
-     echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra
-     echo 0 > /proc/sys/net/ipv4/icmp_ratelimit`,
-  );
 }
 
 /** Namespaces of runs that were killed. */

@@ -2,7 +2,7 @@
  * Sockets that the SDK did not make.
  */
 import { fstatSync } from "node:fs";
-import { parseIp } from "../../../src/core/ip.ts";
+import { mapIpv4, parseIp } from "../../../src/core/ip.ts";
 import { loadFfi } from "../../../src/ffi/index.ts";
 import { createPosix } from "../../../src/ffi/posix.ts";
 import {
@@ -56,8 +56,19 @@ export function openForeignSocket(site: LinuxSite, family: 4 | 6): ForeignSocket
     fd,
     local: { address: family === 6 ? "::" : site.ipv4, port },
     isOpen,
+    send(packet, { address, port }) {
+      const bytes = parseIp(address) as Uint8Array;
+      const sent = posix.sendto(
+        fd,
+        packet,
+        0,
+        packSockaddrBytes(family === 6 ? mapIpv4(bytes) : bytes, port),
+      );
+      if (sent !== packet.length) throw new Error(`sendto ${address}: ${sent}`);
+    },
     async sever() {
-      const harmless = posix.open("/dev/null", O_RDONLY);
+      // Another socket, because the event loop of whoever uses the descriptor may be about to wait for it.
+      const harmless = posix.socket(AF_INET, SOCK_DGRAM, 0);
       // The last close of an attached socket takes the kernel long: not on the event loop's thread.
       const dup3 = ffi.library([THIS_PROCESS]).func("dup3", "i32", ["i32", "i32", "i32"], { errno: true });
       const result = await dup3.async(harmless, fd, O_CLOEXEC);

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { openDriver } from "../../../src/index.ts";
 import type { Subject } from "../world.ts";
-import { ip, run } from "./command.ts";
+import { run } from "./command.ts";
 import { Network } from "./network.ts";
 import { LinuxWorld } from "./world.ts";
 
@@ -42,7 +42,7 @@ export async function openLinuxSubject(eventTransport: EventTransport, variant?:
       for (const site of network.sites) {
         for (const left of network.interfacesAt(site)) {
           found.push(`interface ${left} at ${site.name}`);
-          await ip(site.namespace, "link", "del", left);
+          await network.at(site).run(`ip link del ${left}`);
         }
       }
       return found;

@@ -2,7 +2,7 @@
  * Interfaces as iproute2 sees and changes them: the oracle beside the SDK.
  */
 import type { SystemInterface } from "../world.ts";
-import { ip } from "./command.ts";
+import type { Resident } from "./resident.ts";
 
 interface LinkJson {
   readonly ifname: string;
@@ -28,20 +28,20 @@ interface RouteJson {
 const DEFAULT_METRIC6 = 1024;
 
 /** See `World.inspect`. */
-export async function inspectInterface(
-  namespace: string,
-  name: string,
-): Promise<SystemInterface | undefined> {
-  const links = JSON.parse((await ip(namespace, "-j", "addr", "show")) || "[]") as LinkJson[];
+export async function inspectInterface(at: Resident, name: string): Promise<SystemInterface | undefined> {
+  const routes4 = `ip -j -4 route show dev ${name} || true`;
+  const routes6 = `ip -j -6 route show dev ${name} || true`;
+  const output = await at.run(`ip -j addr show; echo @; ${routes4}; echo @; ${routes6}`);
+  const [addresses = "", ...tables] = output.split("@");
+  const links = JSON.parse(addresses) as LinkJson[];
   const link = links.find((each) => each.ifname === name);
   if (link === undefined) return undefined;
   const routes: string[] = [];
-  for (const family of ["-4", "-6"]) {
-    const table = JSON.parse((await ip(namespace, "-j", family, "route", "show", "dev", name)) || "[]");
-    for (const route of table as RouteJson[]) {
+  for (const [index, table] of tables.entries()) {
+    for (const route of JSON.parse(table.trim() || "[]") as RouteJson[]) {
       // The kernel's own, which come with the addresses.
       if (route.protocol === "kernel") continue;
-      const metric = family === "-6" && route.metric === DEFAULT_METRIC6 ? undefined : route.metric;
+      const metric = index === 1 && route.metric === DEFAULT_METRIC6 ? undefined : route.metric;
       const via = route.gateway === undefined ? "" : ` via ${route.gateway}`;
       routes.push(`${route.dst}${via}${metric ? ` metric ${metric}` : ""}`);
     }

@@ -6,8 +6,8 @@ import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import { DcoError } from "../../../src/core/errors.ts";
 import type { CreateInterfaceOptions } from "../../../src/core/model.ts";
 import type { ClosableWorld, ForeignSocket, PingOptions, Site } from "../world.ts";
-import { ip, shellIn, startPing } from "./command.ts";
 import type { LinuxSite, Network } from "./network.ts";
+import { startPing } from "./ping.ts";
 import { openForeignSocket } from "./socket.ts";
 import { inspectInterface } from "./system.ts";
 
@@ -46,7 +46,7 @@ export class LinuxWorld implements ClosableWorld {
     const dco = await this.driver.createInterface({ ...options, ...site.extras });
     this.onClose(async () => {
       await dco.close();
-      // A case that says deleteOnClose: false has something to look at; after that it goes.
+      if (options.deleteOnClose !== false) return;
       await this.driver.deleteInterface(dco.name, site.extras).catch((error: unknown) => {
         if (!DcoError.is(error) || error.code !== "not-found") throw error;
       });
@@ -60,11 +60,11 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   async ping(from: Site, to: string, options: PingOptions = {}) {
-    return startPing(this.#site(from).namespace, to, { count: 3, ...options }).stop();
+    return startPing(this.#network.at(from), to, { count: 3, ...options }).stop();
   }
 
   async startPing(from: Site, to: string, options: PingOptions = {}) {
-    const ping = startPing(this.#site(from).namespace, to, options);
+    const ping = startPing(this.#network.at(from), to, options);
     this.onClose(() => ping.stop().catch(() => {}));
     return ping;
   }
@@ -76,10 +76,8 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   async enableForwarding(site: Site): Promise<void> {
-    const { namespace } = this.#site(site);
     const set = (value: 0 | 1) =>
-      shellIn(
-        namespace,
+      this.#network.at(site).run(
         `echo ${value} > /proc/sys/net/ipv4/ip_forward
          echo ${value} > /proc/sys/net/ipv6/conf/all/forwarding`,
       );
@@ -88,11 +86,11 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   inspect(site: Site, name: string) {
-    return inspectInterface(this.#site(site).namespace, name);
+    return inspectInterface(this.#network.at(site), name);
   }
 
   async removeInterface(site: Site, name: string): Promise<void> {
-    await ip(this.#site(site).namespace, "link", "del", name);
+    await this.#network.at(site).run(`ip link del ${name}`);
   }
 
   async addInterface(site: Site, name: string): Promise<void> {
@@ -104,15 +102,15 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   async setUp(site: Site, name: string, up: boolean): Promise<void> {
-    await ip(this.#site(site).namespace, "link", "set", name, up ? "up" : "down");
+    await this.#network.at(site).run(`ip link set ${name} ${up ? "up" : "down"}`);
   }
 
   async addAddress(site: Site, name: string, address: string): Promise<void> {
-    await ip(this.#site(site).namespace, "addr", "add", address, "dev", name);
+    await this.#network.at(site).run(`ip addr add ${address} dev ${name}`);
   }
 
   async addRoute(site: Site, name: string, destination: string): Promise<void> {
-    await ip(this.#site(site).namespace, "route", "add", destination, "dev", name);
+    await this.#network.at(site).run(`ip route add ${destination} dev ${name}`);
   }
 
   async openSocket(site: Site, family: 4 | 6): Promise<ForeignSocket> {
@@ -137,9 +135,9 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   async #addLink(site: Site, name: string, kind: string): Promise<void> {
-    const { namespace } = this.#site(site);
-    await ip(namespace, "link", "add", name, "type", kind);
-    this.onClose(() => ip(namespace, "link", "del", name).catch(() => {}));
+    const at = this.#network.at(site);
+    await at.run(`ip link add ${name} type ${kind}`);
+    this.onClose(() => at.run(`ip link del ${name}`).catch(() => {}));
   }
 
   #site(site: Site): LinuxSite {
