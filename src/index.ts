@@ -17,10 +17,21 @@ export {
   DATA_KEYS_LABEL,
   type DataKeys,
   deriveDataKeys,
+  type Key2Material,
   type KeyMaterial,
+  type TlsEkmMaterial,
+  type TlsPrfMaterial,
 } from "./core/key-derivation.ts";
 export { KeySchedule } from "./core/key-schedule.ts";
-export type * from "./core/key-schedule-types.ts";
+export type {
+  KeyChoice,
+  KeyScheduleOptions,
+  KeyScheduleState,
+  KeyScheduleTarget,
+  RekeyAdvice,
+  ScheduledKey,
+} from "./core/key-schedule-types.ts";
+export type { RekeyLimits } from "./core/key-usage.ts";
 export type * from "./core/model.ts";
 export { CIPHER_KEY_BYTES, CIPHERS, MAX_KEY_ID, MAX_PEER_ID, NONCE_TAIL_BYTES } from "./core/model.ts";
 export type { WireEntry, WireTrace } from "./core/trace.ts";
