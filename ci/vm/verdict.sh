@@ -1,0 +1,66 @@
+# Sourced by `run`: what became of the guest, in one sentence and one exit status. Bash.
+# Reads: console, work, control, memory, seconds, code (of QEMU), complete (streams that came whole).
+
+# $1 the sentence; $2, if given, what the part of the console that matters begins with.
+problem() {
+  say "$1"
+  [ -s "$console" ] || return 0
+  if [ -n "${2:-}" ]; then
+    say "the guest's console from there:"
+    tr -d '\r' <"$console" | grep -aE -m 1 -A 60 "$2" | sed 's/^/  | /' >&2
+  else
+    say "the last lines of the guest's console:"
+    tr -d '\r' <"$console" | tail -n 40 | sed 's/^/  | /' >&2
+  fi
+}
+
+# What a kernel prints when something is wrong with it, whether or not it goes on: oopses and warnings (both show
+# RIP), sanitizers, and lockdep.
+splat='Kernel panic - not syncing|Oops: |BUG: |RIP: [0-9]|general protection fault|kernel BUG at'
+splat+='|WARNING: CPU|WARNING: .* at |WARNING: (possible|suspicious|inconsistent|bad)|INFO: possible|UBSAN: |KASAN: '
+
+# Ends the script.
+judge() {
+  if grep -aq 'invoked oom-killer' "$console" 2>/dev/null; then
+    problem "the guest ran out of memory: --memory gives it more than $memory MiB" 'invoked oom-killer'
+    exit 125
+  fi
+  if grep -aqE "$splat" "$console" 2>/dev/null; then
+    problem "the kernel reported a fault: $(grep -aE -m 1 "$splat" "$console" | tr -d '\r')" "$splat"
+    exit 125
+  fi
+  local complaint
+  complaint=$(sed -n 's/^dcokit-vm: //p' "$console" 2>/dev/null | tr -d '\r' | head -n 1)
+  if [ -n "$complaint" ]; then
+    problem "the guest could not be set up: $complaint"
+    exit 125
+  fi
+  if grep -aq 'KVM internal error' "$work/qemu.log"; then
+    head -n 3 "$work/qemu.log" >&2
+    problem "KVM gave up the guest's CPU; DCOKIT_VM_ACCEL=tcg emulates instead"
+    exit 125
+  fi
+  # timeout(1) says 124, or 137 when QEMU had to be killed.
+  if [ $code -eq 124 ] || [ $code -eq 137 ]; then
+    if [ -e "$control/started" ]; then
+      problem "the command did not end within $seconds s: the guest was stopped"
+    else
+      problem "the guest did not come up within $seconds s"
+    fi
+    exit 124
+  fi
+  if [ $code -ne 0 ]; then
+    cat "$work/qemu.log" >&2
+    problem "qemu failed (status $code; its messages are above)"
+    exit 125
+  fi
+  if ! [ -s "$control/status" ]; then
+    problem "the guest ended without giving the status of the command"
+    exit 125
+  fi
+  if [ $complete -lt 2 ]; then
+    problem "the guest ended before all of the output had come"
+    exit 125
+  fi
+  exit "$(cat "$control/status")"
+}
