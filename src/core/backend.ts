@@ -256,6 +256,8 @@ export interface BackendInterface {
    * (`peerEndsTransport`), core closes the transport after it.
    */
   removePeer(id: number): Promise<void>;
+  /** A peer has ended, whoever ended it, and no other has its id yet: what the backend added for it goes. */
+  peerEnded?(id: number): void;
   /** Fails with `not-found`. Where the kernel cannot be asked it is answered from what was done and heard. */
   peer(id: number): Promise<BackendPeer>;
   /** All peers; without capability `listPeers` only those of this process. */

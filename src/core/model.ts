@@ -152,7 +152,8 @@ export interface OpenTransportOptions extends CallOptions {
  * A socket of the caller's. It must have close-on-exec set.
  *
  * `keep` (default): the transport duplicates the descriptor, and the caller goes on owning his.
- * `take`: the transport owns and closes it.
+ * `take`: the transport owns and closes it; closing it behind the transport's back can abort the process, because
+ * the event loop waits for it.
  */
 export interface AdoptSocket {
   readonly fd: number;

@@ -28,8 +28,7 @@ export class PeerLives {
   #resync: Promise<void> | undefined;
   /** The interface vanished under us. */
   onRemoved: () => void = () => {};
-  /** A peer has ended. */
-  onEnded: (record: PeerRecord) => void = () => {};
+  readonly #endedListeners: ((record: PeerRecord) => void)[] = [];
 
   /** @param readPeers the backend tells more of a peer than its id */
   constructor(backend: BackendInterface, backendName: string, locked: LockPeer, readPeers: boolean) {
@@ -49,13 +48,18 @@ export class PeerLives {
     this.hub.emit(event);
   }
 
+  /** `listener` is told of every peer that ends, after its event was given. */
+  whenEnded(listener: (record: PeerRecord) => void): void {
+    this.#endedListeners.push(listener);
+  }
+
   /** Gives a peer's `peer-deleted`, once. */
   end(record: PeerRecord, reason: PeerDeletedReason, native?: NativeDelete): void {
     if (!this.table.end(record, reason)) return;
     const { id: peer, generation } = record;
     const finalStats = native?.finalStats && { ...native.finalStats, generation };
     this.emit({ type: "peer-deleted", peer, generation, reason, ...(finalStats && { finalStats }) });
-    this.onEnded(record);
+    for (const listener of this.#endedListeners) listener(record);
   }
 
   /** Ends all peers and all readers. */

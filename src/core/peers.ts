@@ -38,6 +38,7 @@ export class Peers {
   readonly #capabilities: Capabilities;
   readonly #lifetime: Lifetime;
   readonly #keys: PeerKeys;
+  readonly #routes = new PeerRoutes();
   readonly #lock = new KeyedLock<number>();
 
   constructor(
@@ -52,6 +53,10 @@ export class Peers {
     const locked = (id: number, task: () => Promise<void>) => this.#locked(id, task);
     this.lives = new PeerLives(backend, backendName, locked, capabilities.readPeers);
     this.#keys = new PeerKeys(backend);
+    this.lives.whenEnded((record) => {
+      this.#routes.release(record);
+      backend.peerEnded?.(record.id);
+    });
   }
 
   /** The living peer of this id. Errors: `not-found`. */
@@ -88,7 +93,13 @@ export class Peers {
       this.#checkTransport(transport, field("transport"));
       const { table } = this.lives;
       const record = table.fromRequest(request, socket, keepalive ?? "off");
-      await this.#backend.addPeer(request, socket.backend);
+      this.#routes.claim(record, request.routes ?? []);
+      try {
+        await this.#backend.addPeer(request, socket.backend);
+      } catch (error) {
+        this.#routes.release(record);
+        throw error;
+      }
       table.begin(record);
       if (socket.ending) await this.#remove(record, "transport-closed");
       return { id: record.id, generation: record.generation };
@@ -106,8 +117,13 @@ export class Peers {
       const { keepalive } = fields;
       const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.size === 0;
       const now = later ? { ...fields, keepalive: undefined } : fields;
-      if (Object.values(now).some((value) => value !== undefined))
-        await this.#backend.setPeer(record.id, now);
+      const unclaim = fields.routes && this.#routes.claim(record, fields.routes);
+      try {
+        if (Object.values(now).some((value) => value !== undefined)) await this.#backend.setPeer(record.id, now);
+      } catch (error) {
+        unclaim?.();
+        throw error;
+      }
       if (keepalive !== undefined) {
         record.keepalive = keepalive;
         record.keepaliveArmed ||= !later && keepalive !== "off";

@@ -42,12 +42,12 @@ export class Transports implements TransportOwner {
     this.#rules = rules;
     this.#lives = lives;
     this.#peers = peers;
-    lives.onEnded = ({ transport }) => {
+    lives.whenEnded(({ transport }) => {
       // What is left of the transport is of no use to anybody.
       if (transport && !transport.ending && capabilities.peerEndsTransport.includes(transport.protocol)) {
         transport.end("transport-disconnect").catch(() => {});
       }
-    };
+    });
   }
 
   async open(options: unknown, signal: AbortSignal | undefined): Promise<CoreTransport> {

@@ -63,8 +63,12 @@ export interface ForeignSocket {
   close(): Promise<void>;
   /** Whether the descriptor is still the socket that was opened. */
   isOpen(): boolean;
-  /** Ends the socket behind the back of whoever uses the descriptor: the number then is of something harmless. */
-  sever(): Promise<void>;
+}
+
+/** Another process that owns an interface's peers. */
+export interface ForeignOwner {
+  /** Ends it at once; the system closes its socket. */
+  kill(): Promise<void>;
 }
 
 /** Where one case runs. */
@@ -103,6 +107,8 @@ export interface World {
 
   /** A UDP socket, bound to the site's address (IPv6: `::`, dual-stack, if `family` is 6), close-on-exec set. */
   openSocket(site: Site, family: 4 | 6): Promise<ForeignSocket>;
+  /** Another process adopts an interface, opens a transport, and adds peers without keys. Killed at the end. */
+  startOwner(site: Site, name: string, peers: readonly number[]): Promise<ForeignOwner>;
 }
 
 /** A world that the runner ends. */

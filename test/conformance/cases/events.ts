@@ -82,25 +82,21 @@ export const eventCases = group("events", [
     },
   },
   {
-    name: "a socket that somebody else ends gives each of its peers one peer-deleted, transport-disconnect",
-    needs: ({ adoptSocket }) => (adoptSocket ? undefined : "the driver takes no socket of the caller's"),
+    name: "when the process whose socket it is ends, each peer gives one peer-deleted, transport-disconnect",
+    needs: ({ observe, survivesProcess }) =>
+      observe && survivesProcess ? undefined : "peers of another process cannot be seen",
     async run(world) {
-      const socket = await world.openSocket(world.server, 4);
-      const adopt = { fd: socket.fd, ownership: "take" } as const;
-      const server = await openEnd(world, world.server, { mode: "multipeer", host: 1, transport: { adopt } });
-      for (const id of [1, 2]) {
-        await server.dco.addPeer({
-          id,
-          transport: server.transport,
-          remote: NOWHERE,
-          vpn: { ipv4: `10.8.0.${id}` },
-        });
-      }
-      await socket.sever();
-      for (let count = 0; count < 2; count++) await server.events.next("peer-deleted");
-      assert.deepEqual(await server.dco.peers(), []);
-      await server.transport.close();
-      const found = await deletions(server.dco, server.events);
+      const { dco } = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
+      const owner = await world.startOwner(world.server, dco.name, [1, 2]);
+      const driver = await world.openDriver();
+      const role = { role: "observer", ...world.server.extras } as const;
+      const observer = await driver.adoptInterface(dco.name, role);
+      const events = new Recorder(observer);
+      assert.deepEqual((await observer.peers()).map(({ id }) => id).sort(), [1, 2]);
+      await owner.kill();
+      for (let count = 0; count < 2; count++) await events.next("peer-deleted");
+      assert.deepEqual(await observer.peers(), []);
+      const found = await deletions(observer, events);
       assert.deepEqual(
         found.sort(),
         [1, 2].map((id) => [id, "transport-disconnect"]),

@@ -12,14 +12,12 @@ import {
   SOCKADDR_BYTES,
   unpackSockaddr,
 } from "../../../src/ffi/sockaddr.ts";
-import { THIS_PROCESS } from "../../../src/ffi/types.ts";
 import type { ForeignSocket } from "../world.ts";
 import type { LinuxSite } from "./network.ts";
 
 const CLONE_NEWNET = 0x40000000;
 const O_RDONLY = 0;
 const SOCK_DGRAM = 2;
-const O_CLOEXEC = 0x80000;
 
 /** See `World.openSocket`. */
 export function openForeignSocket(site: LinuxSite, family: 4 | 6): ForeignSocket {
@@ -65,15 +63,6 @@ export function openForeignSocket(site: LinuxSite, family: 4 | 6): ForeignSocket
         packSockaddrBytes(family === 6 ? mapIpv4(bytes) : bytes, port),
       );
       if (sent !== packet.length) throw new Error(`sendto ${address}: ${sent}`);
-    },
-    async sever() {
-      // Another socket, because the event loop of whoever uses the descriptor may be about to wait for it.
-      const harmless = posix.socket(AF_INET, SOCK_DGRAM, 0);
-      // The last close of an attached socket takes the kernel long: not on the event loop's thread.
-      const dup3 = ffi.library([THIS_PROCESS]).func("dup3", "i32", ["i32", "i32", "i32"], { errno: true });
-      const result = await dup3.async(harmless, fd, O_CLOEXEC);
-      posix.close(harmless);
-      if (result < 0) throw new Error(`dup3: errno ${-result}`);
     },
     close: async () => {
       // The number may be another's by now, if the transport owned and closed it.

@@ -5,8 +5,9 @@ import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import { DcoError } from "../../../src/core/errors.ts";
 import type { CreateInterfaceOptions } from "../../../src/core/model.ts";
-import type { ClosableWorld, ForeignSocket, PingOptions, Site } from "../world.ts";
+import type { ClosableWorld, ForeignOwner, ForeignSocket, PingOptions, Site } from "../world.ts";
 import type { LinuxSite, Network } from "./network.ts";
+import { startOwner } from "./owner.ts";
 import { startPing } from "./ping.ts";
 import { openForeignSocket } from "./socket.ts";
 import { inspectInterface } from "./system.ts";
@@ -118,6 +119,13 @@ export class LinuxWorld implements ClosableWorld {
     const socket = openForeignSocket(linux, family);
     this.onClose(() => socket.close());
     return socket;
+  }
+
+  async startOwner(site: Site, name: string, peers: readonly number[]): Promise<ForeignOwner> {
+    const { namespace, ipv4: address } = this.#site(site);
+    const owner = await startOwner({ namespace, name, address, peers });
+    this.onClose(() => owner.kill());
+    return owner;
   }
 
   async close(): Promise<void> {
