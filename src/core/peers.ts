@@ -8,6 +8,7 @@ import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
 import type { KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from "./model.ts";
 import { PeerKeys } from "./peer-keys.ts";
 import { PeerLives } from "./peer-lives.ts";
+import { PeerRoutes } from "./peer-routes.ts";
 import { type PeerRecord, peerInfo, refresh, vpnOf } from "./peer-table.ts";
 import { CoreTransport, type TransportEndReason } from "./transport.ts";
 import {
@@ -119,7 +120,8 @@ export class Peers {
       const now = later ? { ...fields, keepalive: undefined } : fields;
       const unclaim = fields.routes && this.#routes.claim(record, fields.routes);
       try {
-        if (Object.values(now).some((value) => value !== undefined)) await this.#backend.setPeer(record.id, now);
+        if (Object.values(now).some((value) => value !== undefined))
+          await this.#backend.setPeer(record.id, now);
       } catch (error) {
         unclaim?.();
         throw error;
