@@ -32,7 +32,7 @@ export function ovpnCapabilities(has71: boolean): Capabilities {
     setVpn: true,
     peerLocalAddress: true,
     asymmetricPeerId: has71,
-    peerRoutes: false,
+    peerRoutes: true,
     bypassRoutes: false,
     disarmKeepalive: true,
     keepaliveWhenIdle: true,

@@ -21,11 +21,22 @@ const ENODEV = 19;
 const EADDRNOTAVAIL = 99;
 const ENETDOWN = 100;
 
+/** As OpenVPN gives to the routes of its clients: those that the server itself wants come first. */
+const PEER_ROUTE_METRIC = 100;
+
+/** A peer's addresses in the tunnel. */
+interface VpnGateways {
+  readonly vpn4: Uint8Array | undefined;
+  readonly vpn6: Uint8Array | undefined;
+}
+
 /** The configuration of one interface, and the routes that are ours. */
 export class Configuration {
   readonly #context: NamespaceContext;
   readonly #index: number;
-  #routes: readonly RouteRequest[] = [];
+  #routes: readonly WireRoute[] = [];
+  /** Routes to what is behind peers. */
+  readonly #peerRoutes = new Map<number, readonly WireRoute[]>();
 
   constructor(context: NamespaceContext, index: number) {
     this.#context = context;
@@ -45,6 +56,7 @@ export class Configuration {
   /** Adds our routes again: the kernel forgets IPv4 routes when an interface goes down. */
   restoreRoutes(): void {
     for (const route of this.#routes) this.#addRoute(route);
+    for (const routes of this.#peerRoutes.values()) for (const route of routes) this.#addRoute(route);
   }
 
   #setLink(change: { mtu?: number; up?: boolean }): void {
@@ -72,21 +84,51 @@ export class Configuration {
     }
   }
 
-  #setRoutes(wanted: readonly RouteRequest[]): void {
-    for (const have of this.#routes) {
-      if (wanted.some((want) => wireText(want) === wireText(have))) continue;
-      ignoring([ESRCH, ENODEV, ENETDOWN], () =>
-        this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => deleteRoute(to, seq, this.#wire(have))),
-      );
-    }
-    this.#routes = wanted;
-    this.restoreRoutes();
+  /**
+   * Makes the routes to what is behind a peer be these: through its VPN address, by which the kernel finds the
+   * peer in multipeer mode; in p2p mode, where it has none, through the interface.
+   */
+  setPeerRoutes(peer: number, prefixes: readonly IpPrefix[], vpn: VpnGateways): void {
+    const wanted = prefixes.map((prefix) => {
+      const gateway = prefix.family === 4 ? vpn.vpn4 : vpn.vpn6;
+      return {
+        destination: prefix.bytes,
+        prefixLength: prefix.length,
+        interface: this.#index,
+        gateway,
+        // The peer's address need not lie in the interface's own prefix.
+        onlink: gateway !== undefined,
+        metric: PEER_ROUTE_METRIC,
+        protocol: RTPROT_STATIC,
+      };
+    });
+    const have = this.#peerRoutes.get(peer) ?? [];
+    if (wanted.length > 0) this.#peerRoutes.set(peer, wanted);
+    else this.#peerRoutes.delete(peer);
+    this.#replace(have, wanted);
   }
 
-  #addRoute(route: RouteRequest): void {
+  #setRoutes(routes: readonly RouteRequest[]): void {
+    const have = this.#routes;
+    this.#routes = routes.map((route) => this.#wire(route));
+    this.#replace(have, this.#routes);
+  }
+
+  #replace(have: readonly WireRoute[], wanted: readonly WireRoute[]): void {
+    const kept = new Set(wanted.map(wireText));
+    for (const route of have) {
+      if (kept.has(wireText(route))) continue;
+      ignoring([ESRCH, ENODEV, ENETDOWN], () =>
+        this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => deleteRoute(to, seq, route)),
+      );
+    }
+    for (const route of wanted) this.#addRoute(route);
+  }
+
+  #addRoute(route: WireRoute): void {
     // An interface that is down takes no routes; they are added when it comes up.
     ignoring([ENETDOWN], () =>
-      this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => newRoute(to, seq, this.#wire(route), "replace")),
+      this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => newRoute(to, seq, route, "replace")),
     );
   }
 
@@ -102,8 +144,8 @@ export class Configuration {
   }
 }
 
-function wireText(route: RouteRequest): string {
-  return `${route.destination.text}/${route.destination.length} ${route.via?.text} ${route.metric}`;
+function wireText({ destination, prefixLength, gateway, metric }: WireRoute): string {
+  return `${destination.join(".")}/${prefixLength} ${gateway?.join(".")} ${metric}`;
 }
 
 function copyAddress(message: Parameters<typeof decodeAddress>[0]): AddressInfo | undefined {

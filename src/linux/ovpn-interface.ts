@@ -11,6 +11,7 @@ import type {
   BackendTransport,
   ConfigureRequest,
   IpEndpoint,
+  IpPrefix,
   KeyRequest,
   ListenRequest,
   OpenTransportRequest,
@@ -67,6 +68,14 @@ export interface OvpnInterfaceParts {
   readonly warmCiphers: Set<string>;
 }
 
+/** What the kernel does not keep of a peer. */
+interface KnownPeer {
+  readonly transport: UdpTransport | TcpTransport;
+  readonly routes: readonly IpPrefix[];
+  readonly vpn4: Uint8Array | undefined;
+  readonly vpn6: Uint8Array | undefined;
+}
+
 /** See {@link BackendInterface}. */
 export class OvpnInterface implements BackendInterface {
   readonly name: string;
@@ -78,8 +87,8 @@ export class OvpnInterface implements BackendInterface {
   readonly #target: OvpnTarget;
   readonly #format: FamilyFormat;
   readonly #configuration: Configuration;
-  /** Transports by peer. */
-  readonly #transports = new Map<number, UdpTransport | TcpTransport>();
+  /** The peers that this process added. */
+  readonly #peers = new Map<number, KnownPeer>();
   /** Namespaces whose events are followed, with what ends that. */
   readonly #followed = new Map<NamespaceContext, () => void>();
   #sink: BackendEventSink | undefined;
@@ -179,24 +188,53 @@ export class OvpnInterface implements BackendInterface {
     const attach = () => this.#do((to, seq) => peerNew(to, this.#target, seq, peer));
     if (socket instanceof TcpTransport) await socket.attach(attach);
     else attach();
-    this.#transports.set(request.id, socket);
-    this.#watchRemote(request.id, request.remote);
+    const { id, routes = [], vpn4, vpn6 } = request;
+    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6 });
+    this.#watchRemote(id, request.remote);
+    if (routes.length === 0) return;
+    try {
+      this.#configuration.setPeerRoutes(id, routes, request);
+    } catch (error) {
+      await this.removePeer(id);
+      this.peerEnded(id);
+      throw error;
+    }
   }
 
   async setPeer(id: number, request: PeerFields): Promise<void> {
-    const settings = settingsOf(id, request, this.#transports.get(id));
-    this.#do((to, seq) => peerSet(to, this.#target, seq, settings));
+    const known = this.#peers.get(id);
+    const settings = settingsOf(id, request, known?.transport);
+    const { routes, ...others } = request;
+    if (Object.values(others).some((value) => value !== undefined)) {
+      this.#do((to, seq) => peerSet(to, this.#target, seq, settings));
+    }
     this.#watchRemote(id, request.remote);
+    if (known === undefined || (!routes && !request.vpn4 && !request.vpn6)) return;
+    const { routes: before, vpn4, vpn6 } = known;
+    const now = {
+      ...known,
+      routes: routes ?? before,
+      vpn4: request.vpn4 ?? vpn4,
+      vpn6: request.vpn6 ?? vpn6,
+    };
+    this.#peers.set(id, now);
+    this.#configuration.setPeerRoutes(id, now.routes, now);
   }
 
   async removePeer(id: number): Promise<void> {
-    this.#floatWatch?.delete(id);
     try {
       await this.#context.genlLanes.request(this.#format, (to, seq) => peerDel(to, this.#target, seq, id));
     } catch (error) {
       throw describeRefusal(error, this.name);
     }
-    this.#transports.delete(id);
+  }
+
+  peerEnded(id: number): void {
+    if (this.#closing) return;
+    this.#floatWatch?.delete(id);
+    const known = this.#peers.get(id);
+    this.#peers.delete(id);
+    if (known && known.routes.length > 0) this.#configuration.setPeerRoutes(id, [], known);
   }
 
   async peer(id: number): Promise<BackendPeer> {
