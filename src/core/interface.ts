@@ -91,7 +91,10 @@ export class CoreInterface implements DcoInterface {
         throw unsupported("listPeers", "this driver cannot tell which peers are there", { effect: "none" });
       }
       await parts.backend.start(dco.#peers.lives.take);
-      if (!parts.backend.created && listPeers) await dco.#peers.adopt(flushPeers);
+      if (parts.backend.created) return dco;
+      // Nobody reads yet: this only tells what a later event differs from.
+      dco.#peers.lives.take({ type: "link", up: await parts.backend.isLinkUp() });
+      if (listPeers) await dco.#peers.adopt(flushPeers);
     } catch (error) {
       await dco.close().catch(() => {});
       throw error;

@@ -24,7 +24,8 @@ export class PeerLives {
   /** Ids whose next native end may be about an earlier life: events were lost. */
   readonly #doubtful = new Set<number>();
   #ended = false;
-  #linkUp: boolean | undefined;
+  /** As last told; an interface begins with a link that is down. */
+  #linkUp = false;
   #resync: Promise<void> | undefined;
   /** The interface vanished under us. */
   onRemoved: () => void = () => {};
@@ -37,10 +38,6 @@ export class PeerLives {
     this.#locked = locked;
     this.#readPeers = readPeers;
     this.hub = new EventHub(() => this.#snapshot());
-  }
-
-  get linkUp(): boolean | undefined {
-    return this.#linkUp;
   }
 
   emit(event: DcoEvent): void {
