@@ -6,6 +6,7 @@ import { existsSync, readdirSync } from "node:fs";
 import type { Site } from "../world.ts";
 import { run } from "./command.ts";
 import { Resident } from "./resident.ts";
+import { holdStaticKeys } from "./static-keys.ts";
 
 /** A site that is a network namespace. */
 export interface LinuxSite extends Site {
@@ -33,6 +34,7 @@ export class Network {
   readonly #namespaces: readonly string[];
   readonly #residents = new Map<Site, Resident>();
   readonly #onExit = () => this.#remove();
+  #releaseKeys: (() => void) | undefined;
   #moves = 0;
 
   private constructor(hub: string, sites: readonly LinuxSite[]) {
@@ -55,6 +57,7 @@ export class Network {
     try {
       await run("ip", ["netns", "add", hub]);
       await run("ip", ["-n", hub, "link", "add", "bridge", "up", "type", "bridge"]);
+      network.#releaseKeys = holdStaticKeys();
       for (const site of sites) await network.#add(hub, site);
     } catch (error) {
       await network.close();
@@ -90,6 +93,7 @@ export class Network {
 
   async close(): Promise<void> {
     process.removeListener("exit", this.#onExit);
+    this.#releaseKeys?.();
     await Promise.all([...this.#residents.values()].map((resident) => resident.close()));
     this.#remove();
   }
