@@ -33,7 +33,7 @@ export function ovpnCapabilities(has71: boolean): Capabilities {
     peerLocalAddress: true,
     asymmetricPeerId: has71,
     peerRoutes: true,
-    bypassRoutes: false,
+    bypassRoutes: true,
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: has71 ? "event" : "poll",

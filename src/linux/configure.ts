@@ -3,6 +3,7 @@
  */
 import type { ConfigureRequest, IpPrefix, RouteRequest } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
+import { BypassRoutes } from "./bypass.ts";
 import type { NamespaceContext } from "./context.ts";
 import { RTNL_FORMAT } from "./formats.ts";
 import {
@@ -34,6 +35,7 @@ interface VpnGateways {
 export class Configuration {
   readonly #context: NamespaceContext;
   readonly #index: number;
+  readonly #bypass: BypassRoutes;
   #routes: readonly WireRoute[] = [];
   /** Routes to what is behind peers. */
   readonly #peerRoutes = new Map<number, readonly WireRoute[]>();
@@ -41,11 +43,14 @@ export class Configuration {
   constructor(context: NamespaceContext, index: number) {
     this.#context = context;
     this.#index = index;
+    this.#bypass = new BypassRoutes(context, index);
   }
 
   /** Applies what is given; a failure leaves what was applied before it, and the next call starts from there. */
   apply(request: ConfigureRequest): void {
-    const { mtu, addresses, up, routes } = request;
+    const { mtu, addresses, up, routes, bypass } = request;
+    // First of all, while the way out is not yet the tunnel.
+    if (bypass) this.#bypass.set(bypass);
     if (mtu !== undefined) this.#setLink({ mtu });
     if (addresses) this.#setAddresses(addresses);
     if (up !== undefined) this.#setLink({ up });
@@ -57,6 +62,11 @@ export class Configuration {
   restoreRoutes(): void {
     for (const route of this.#routes) this.#addRoute(route);
     for (const routes of this.#peerRoutes.values()) for (const route of routes) this.#addRoute(route);
+  }
+
+  /** Takes back what would outlive the interface. */
+  close(): void {
+    this.#bypass.clear();
   }
 
   #setLink(change: { mtu?: number; up?: boolean }): void {

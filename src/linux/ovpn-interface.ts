@@ -324,6 +324,7 @@ export class OvpnInterface implements BackendInterface {
   async #close(deleteInterface: boolean): Promise<void> {
     this.#floatWatch?.stop();
     this.#stopLinkEvents?.();
+    this.#configuration.close();
     try {
       if (deleteInterface) await removeLink(this.#context, this.index);
     } finally {
