@@ -13,6 +13,7 @@ import { lifetimeCases } from "./lifetimes.ts";
 import { peerSettingCases } from "./peer-settings.ts";
 import { peerCases } from "./peers.ts";
 import { rotationCases } from "./rotation.ts";
+import { routeCases } from "./routes.ts";
 import { statsCases } from "./stats.ts";
 import { transportCases } from "./transports.ts";
 
@@ -26,6 +27,7 @@ export const ALL_CASES: readonly Case[] = [
   ...peerCases,
   ...peerSettingCases,
   ...keyCases,
+  ...routeCases,
   ...rotationCases,
   ...statsCases,
   ...eventCases,

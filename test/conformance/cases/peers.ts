@@ -122,10 +122,10 @@ export const peerCases = group("peers", [
   {
     name: "routes of a peer come and go with it, or are unsupported",
     async run(world) {
-      const { server, client } = await openTunnel(world);
-      const routes = ["10.55.0.0/16"];
-      const add = () =>
-        connect(server, client, { id: 9, keys: false, server: { routes, vpn: { ipv4: "10.8.0.9" } } });
+      const { server } = await openTunnel(world);
+      const { transport } = server;
+      const peer = { id: 9, transport, remote: NOWHERE, vpn: { ipv4: "10.8.0.9" }, routes: ["10.55.0.0/16"] };
+      const add = () => server.dco.addPeer(peer);
       if (!world.capabilities.peerRoutes) {
         await rejects(add(), "unsupported", { capability: "peerRoutes" });
         return;
