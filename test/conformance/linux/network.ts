@@ -17,6 +17,9 @@ export interface LinuxSite extends Site {
 /** The interface of a site that leads outside. */
 const WIRE = "wire";
 
+/** Its index: namespaces number interfaces by themselves, and it is asked for this one. */
+const SCOPE = 10;
+
 /** Namespaces of a run have its process id, so that those of a killed run can be told. */
 const PREFIX = "dcokit-";
 
@@ -50,7 +53,8 @@ export class Network {
       const namespace = `${PREFIX}${process.pid}-${name}`;
       const number = at + 1;
       const extras: object = { namespace };
-      return { name, namespace, number, extras, ipv4: address4(number), ipv6: address6(number) };
+      const linkLocal = { address: `fe80::${number}`, scopeId: SCOPE };
+      return { name, namespace, number, extras, linkLocal, ipv4: address4(number), ipv6: address6(number) };
     });
     const network = new Network(hub, sites);
     process.once("exit", network.#onExit);
@@ -105,12 +109,13 @@ export class Network {
     this.#residents.set(site, resident);
     await resident.ready();
     const port = ["link", "add", `port${number}`, "master", "bridge", "up", "type", "veth"];
-    await run("ip", ["-n", hub, ...port, "peer", "name", WIRE, "netns", namespace]);
+    await run("ip", ["-n", hub, ...port, "peer", "name", WIRE, "index", `${SCOPE}`, "netns", namespace]);
     // The SDK's interfaces get no link-local address and ask for no router: every packet in a tunnel is a case's.
     await resident.run(
       `ip link set lo up
        ip addr add ${site.ipv4}/24 dev ${WIRE}
        ip addr add ${site.ipv6}/64 dev ${WIRE} nodad
+       ip addr add ${site.linkLocal.address}/64 dev ${WIRE} nodad
        ip link set ${WIRE} up
        echo 1 > /proc/sys/net/ipv6/conf/default/addr_gen_mode
        echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra`,
@@ -119,7 +124,7 @@ export class Network {
 
   async #readdress(site: LinuxSite, to: { ipv4: string; ipv6: string }): Promise<void> {
     await this.at(site).run(
-      `ip addr flush dev ${WIRE}
+      `ip addr flush dev ${WIRE} scope global
        ip addr add ${to.ipv4}/24 dev ${WIRE}
        ip addr add ${to.ipv6}/64 dev ${WIRE} nodad`,
     );
