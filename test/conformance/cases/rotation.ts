@@ -30,7 +30,7 @@ async function underTraffic(
   };
   await flowing(20);
   await change(flowing);
-  await flowing();
+  await flowing(20);
   for (const ping of running) {
     const { sent, received, output } = await ping.stop();
     assert.ok(sent >= 40, output);
