@@ -1,14 +1,18 @@
 /**
  * Turns a kernel's events into the contract's: every peer ends exactly once, in the right generation.
  */
-import type { BackendEvent, BackendInterface, NativeDeleteReason } from "./backend.ts";
+import type { BackendEvent, BackendInterface, BackendPeer, NativeDeleteReason } from "./backend.ts";
 import { DcoError, describeError } from "./errors.ts";
 import { EventHub } from "./event-hub.ts";
-import type { DcoEvent, PeerDeletedReason } from "./model.ts";
+import type { DcoEvent, Endpoint, PeerDeletedReason } from "./model.ts";
 import { type PeerRecord, PeerTable, peerInfo, refresh } from "./peer-table.ts";
 import { publishEvent } from "./trace.ts";
 
 type NativeDelete = Extract<BackendEvent, { type: "peer-deleted" }>;
+
+/** How often and how long an event is waited for that is on its way. */
+const EVENT_WAITS = 10;
+const EVENT_WAIT_MS = 5;
 
 /** Runs a task while nothing else is done to that peer id. */
 type LockPeer = (id: number, task: () => Promise<void>) => Promise<void>;
@@ -21,6 +25,8 @@ export class PeerLives {
   readonly #backendName: string;
   readonly #locked: LockPeer;
   readonly #readPeers: boolean;
+  /** Native ends that are being looked into, by the life that they seem to be about. */
+  readonly #told = new WeakMap<PeerRecord, NativeDelete>();
   /** Ids whose next native end may be about an earlier life: events were lost. */
   readonly #doubtful = new Set<number>();
   #ended = false;
@@ -76,7 +82,9 @@ export class PeerLives {
         this.#onDeleted(event);
         break;
       case "peer-floated":
-        this.#aboutPeer(event.peer, event.doubt, (record) => {
+        this.#aboutPeer(event.peer, event.doubt, (record, peer) => {
+          // Of another interface; or there was a further float, whose event comes.
+          if (peer?.remote && !isSameEndpoint(peer.remote, event.remote)) return;
           record.remote = event.remote;
           this.emit({ type: "peer-floated", ...peerOf(record), remote: event.remote });
         });
@@ -156,6 +164,8 @@ export class PeerLives {
     // Somebody else's removal looks like a late notification of one of ours: only the kernel knows.
     const foreign = event.reason === "userspace" && record.ending === undefined && record.ended === undefined;
     if (event.doubt || foreign || this.#doubtful.has(event.peer)) {
+      const living = this.table.get(event.peer);
+      if (living) this.#told.set(living, event);
       void this.#locked(event.peer, () => this.#settle(event));
       return;
     }
@@ -171,16 +181,28 @@ export class PeerLives {
       this.end(record, deletedReason(event.reason, record), event);
       return;
     }
+    if (record) this.#told.delete(record);
     const oldest = this.table.oldestLife(event.peer);
     if (oldest !== undefined && oldest !== record) this.table.forgetLife(oldest);
   }
 
-  /** Ends a peer that the kernel has no more, although no event has said so yet. Holds the peer's lock. */
+  /**
+   * Ends a peer that the kernel has no more, although no event has said so yet. Holds the peer's lock.
+   *
+   * The event, which has the reason, may still be unread, or wait for the lock: it gets time to come.
+   */
   async verify(record: PeerRecord): Promise<void> {
     if (record.ended !== undefined || (await this.#isThere(record))) return;
+    for (let waits = 0; waits < EVENT_WAITS; waits++) {
+      if (record.ended !== undefined || this.#told.has(record)) break;
+      await new Promise((resolve) => setTimeout(resolve, EVENT_WAIT_MS));
+    }
+    if (record.ended !== undefined) return;
+    const told = this.#told.get(record);
     // Its event may come yet, when another peer has the id.
-    this.#doubtful.add(record.id);
-    this.end(record, "unknown");
+    if (told === undefined) this.#doubtful.add(record.id);
+    else this.table.forgetLife(record);
+    this.end(record, told ? deletedReason(told.reason, record) : "unknown", told);
   }
 
   /** When the kernel cannot be asked the peer is taken to be there. */
@@ -193,24 +215,36 @@ export class PeerLives {
     }
   }
 
-  #aboutPeer(id: number, doubt: boolean | undefined, tell: (record: PeerRecord) => void): void {
+  /** @param tell gets what the kernel says of the peer, where it was asked */
+  #aboutPeer(
+    id: number,
+    doubt: boolean | undefined,
+    tell: (record: PeerRecord, peer: BackendPeer | undefined) => void,
+  ): void {
     const record = this.table.get(id);
     if (record === undefined) return;
     const doubtful = this.#doubtful.has(id);
     // While the end of an earlier life of this id is awaited, what comes before it is about that life.
     if (this.table.oldestLife(id) !== record && !doubtful) return;
     if (!doubt && !doubtful) {
-      tell(record);
+      tell(record, undefined);
       return;
     }
     void this.#locked(id, async () => {
-      if ((await this.#isThere(record)) && record.ended === undefined) tell(record);
+      const peer = await this.#backend.peer(id).catch(() => undefined);
+      if (peer && record.ended === undefined) tell(record, peer);
     });
   }
 
   #snapshot(): DcoEvent {
     return { type: "snapshot", peers: this.table.all().map(peerInfo) };
   }
+}
+
+function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
+  return (
+    one.address === other.address && one.port === other.port && (one.scopeId ?? 0) === (other.scopeId ?? 0)
+  );
 }
 
 function peerOf(record: PeerRecord): { peer: number; generation: number } {

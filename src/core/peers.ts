@@ -1,7 +1,7 @@
 /**
  * The peer verbs of an interface: checks, order, and what the kernel does not keep.
  */
-import type { AddPeerRequest, BackendInterface, KeyRequest } from "./backend.ts";
+import type { AddPeerRequest, BackendInterface, BackendPeer, KeyRequest } from "./backend.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { DcoError, invalid, unsupported } from "./errors.ts";
 import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
@@ -25,10 +25,6 @@ import {
 
 /** In p2p mode all peers share one lock, since one replaces another. */
 const P2P_LOCK = -1;
-
-/** How long an event that the kernel has sent may take to be read. */
-const EVENT_WAITS = 10;
-const EVENT_WAIT_MS = 2;
 
 type Signal = AbortSignal | undefined;
 
@@ -229,6 +225,7 @@ export class Peers {
   /** Sees to it that there is room for a peer: fails with `exists`, or removes what is to be replaced. */
   async #makeWay(request: AddPeerRequest): Promise<void> {
     const { table } = this.lives;
+    await this.#discover(request);
     const one = table.get(request.id);
     const inTheWay = this.#backend.mode === "p2p" ? table.all() : one ? [one] : [];
     for (const record of inTheWay) {
@@ -244,6 +241,22 @@ export class Peers {
         throw unsupported("replacePeer", "replacing a peer needs a new transport here", { effect: "none" });
       }
       await this.#remove(record, "replaced").catch(unlessNotFound);
+    }
+  }
+
+  /** Takes in what somebody else has put in the way of a peer, where the kernel would not refuse, or is not to. */
+  async #discover(request: AddPeerRequest): Promise<void> {
+    const { table } = this.lives;
+    const { readPeers, listPeers } = this.#capabilities;
+    let found: BackendPeer[] = [];
+    if (this.#backend.mode === "p2p") {
+      if (listPeers) found = await this.#backend.peers();
+    } else if (readPeers && request.replace && table.get(request.id) === undefined) {
+      const peer = await this.#backend.peer(request.id).catch(unlessNotFound);
+      if (peer) found = [peer];
+    }
+    for (const peer of found) {
+      if (table.get(peer.id) === undefined) table.begin(table.fromKernel(peer, undefined));
     }
   }
 
@@ -264,10 +277,6 @@ export class Peers {
     } catch (error) {
       record.ending = undefined;
       if (DcoError.is(error) && error.code === "not-found") {
-        // The kernel ended it a moment ago, and its own event says why. If that was lost, the kernel is asked.
-        for (let waits = 0; waits < EVENT_WAITS && record.ended === undefined; waits++) {
-          await new Promise((resolve) => setTimeout(resolve, EVENT_WAIT_MS));
-        }
         await this.lives.verify(record);
       }
       throw error;
@@ -311,7 +320,7 @@ function remoteOf(
   return remote;
 }
 
-function unlessNotFound(error: unknown): void {
+function unlessNotFound(error: unknown): undefined {
   if (!DcoError.is(error) || error.code !== "not-found") throw error;
 }
 

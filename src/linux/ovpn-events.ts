@@ -11,7 +11,12 @@ import { describeDatagram } from "./netlink/describe.ts";
 import { parseDatagram } from "./netlink/message.ts";
 import { decodeNotification, type OvpnNotification } from "./ovpn/replies.ts";
 
-/** Reads the datagrams of the group `peers` and hands on what is about the interface `ifindex`. */
+/**
+ * Reads the datagrams of the group `peers` and hands on what is about the interface `ifindex`.
+ *
+ * The kernel tells of a peer in the namespace of its transport, with the number that its interface has in its own:
+ * an interface of another namespace may have the same number. So every event is in doubt, and core asks the kernel.
+ */
 export class PeerNotifications {
   readonly #family: number;
   readonly #ifindex: number;
@@ -25,15 +30,14 @@ export class PeerNotifications {
     this.#tracer = tracer;
   }
 
-  /** @param doubt another interface may have the same index: the transport lives in another namespace */
-  take(datagram: Uint8Array, doubt: boolean): void {
+  take(datagram: Uint8Array): void {
     try {
       for (const message of parseDatagram(datagram)) {
         if (message.type !== this.#family) continue;
         const notification = decodeNotification(message);
         if ("ifindex" in notification && notification.ifindex !== this.#ifindex) continue;
         if (this.#tracer.wanted) this.#trace(datagram);
-        const event = toEvent(notification, doubt);
+        const event = toEvent(notification);
         if (event) this.#sink(event);
       }
     } catch (error) {
@@ -49,7 +53,8 @@ export class PeerNotifications {
   }
 }
 
-function toEvent(notification: OvpnNotification, doubt: boolean): BackendEvent | undefined {
+function toEvent(notification: OvpnNotification): BackendEvent | undefined {
+  const doubt = true;
   switch (notification.type) {
     case "peer-del-ntf": {
       const { peer, reason } = notification;

@@ -339,7 +339,7 @@ export class OvpnInterface implements BackendInterface {
   #follow(context: NamespaceContext): void {
     if (this.#followed.has(context)) return;
     const stop = context.onPeerEvents({
-      onDatagram: (datagram) => this.#notifications?.take(datagram, context !== this.#context),
+      onDatagram: (datagram) => this.#notifications?.take(datagram),
       onOverflow: (lost) => this.#sink?.({ type: "overflow", lost }),
     });
     this.#followed.set(context, stop);

@@ -56,9 +56,8 @@ export function outside(site: Site, family: Family = 4): string {
 export function reachable(site: Site, transport: Transport, family: Family = 4): Endpoint {
   assert.ok(transport.local, "the transport tells its local address");
   const { address, port } = transport.local;
-  return address === "0.0.0.0" || address === "::"
-    ? { address: outside(site, family), port }
-    : { address, port };
+  const unspecified = address === "0.0.0.0" || address === "::";
+  return unspecified ? { address: outside(site, family), port } : transport.local;
 }
 
 /** Makes an interface with addresses that is up, and a UDP transport. */

@@ -15,6 +15,8 @@ export interface Site {
   /** Its addresses outside the tunnel. */
   readonly ipv4: string;
   readonly ipv6: string;
+  /** Its link-local address, with the interface that it is on. */
+  readonly linkLocal: { readonly address: string; readonly scopeId: number };
 }
 
 /** How to ping. */
@@ -59,6 +61,8 @@ export interface ForeignSocket {
   readonly fd: number;
   readonly local: Endpoint;
   send(packet: Uint8Array, to: Endpoint): void;
+  /** The next packet. Only for a socket that is not in use by a transport. */
+  receive(): Promise<Uint8Array>;
   /** Closes the descriptor; closing it twice does nothing. */
   close(): Promise<void>;
   /** Whether the descriptor is still the socket that was opened. */

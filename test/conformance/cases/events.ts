@@ -249,6 +249,17 @@ export const eventCases = group("events", [
     },
   },
   {
+    name: "a reader that asks for a second event before it has the first is busy",
+    async run(world) {
+      const dco = await world.createInterface(world.server, { mode: "multipeer" });
+      const events = dco.events();
+      const first = events.next();
+      await rejects(events.next(), "busy", { operation: "events" });
+      await dco.close();
+      assert.ok(!(await inTime(first, "the first event")).done);
+    },
+  },
+  {
     name: "a reader leaves by its signal or by return, without an error, and the others go on",
     async run(world) {
       const end = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
@@ -269,6 +280,8 @@ export const eventCases = group("events", [
     name: "a reader that is too slow gets overflow, then a snapshot that is true, then what follows",
     async run(world) {
       const end = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
+      // What comes with raising the interface is not counted below.
+      await end.events.next("link", ({ up }) => up);
       const refs = await addMany(end, 12);
       const slow = end.dco.events({ queueLimit: 4 });
       for (let id = 0; id < 10; id++) await end.dco.removePeer(id);

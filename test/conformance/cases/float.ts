@@ -12,13 +12,13 @@ const tells: Pick<Case, "needs"> = {
 };
 
 /** A tunnel whose ends are bound to no address, so that theirs can change. */
-async function floatingTunnel(world: World, family: 4 | 6) {
+async function floatingTunnel(world: World, family: 4 | 6, dualStack = false) {
   const any = family === 6 ? "::" : "0.0.0.0";
   const server = await openEnd(world, world.server, {
     mode: "multipeer",
     host: 1,
     family,
-    transport: { local: { address: any, port: 1194 } },
+    transport: { local: { address: dualStack ? "::" : any, port: 1194 } },
   });
   const client = await openEnd(world, world.clients[0], {
     mode: "p2p",
@@ -52,6 +52,21 @@ export const floatCases = group("float", [
       assert.deepEqual(client.events.of("peer-floated"), [], "the server did not move");
     },
   })),
+  {
+    name: "an IPv4 client of a dual-stack transport is told with its IPv4 address when it moves",
+    needs: ({ floatEvent, dualStack }) =>
+      floatEvent !== "none" && dualStack ? undefined : "no floats, or no dual-stack transports",
+    async run(world) {
+      const { server, client } = await floatingTunnel(world, 4, true);
+      const moved = await world.moveAddress(client.site);
+      await assertReaches(world, client, server.vpn.ipv4);
+      const { remote } = await server.events.next("peer-floated");
+      assert.deepEqual(remote, { address: moved.ipv4, port: client.transport.local?.port });
+      const packet = controlPacket();
+      await server.transport.send(packet, { peer: 1 });
+      await expectPacket(client.transport, packet);
+    },
+  },
   {
     ...tells,
     name: "a server that moves is followed by its client",

@@ -12,6 +12,8 @@ import { keyCases } from "./keys.ts";
 import { lifetimeCases } from "./lifetimes.ts";
 import { peerSettingCases } from "./peer-settings.ts";
 import { peerCases } from "./peers.ts";
+import { protectionCases } from "./protection.ts";
+import { raceCases } from "./races.ts";
 import { rotationCases } from "./rotation.ts";
 import { routeCases } from "./routes.ts";
 import { statsCases } from "./stats.ts";
@@ -32,8 +34,10 @@ export const ALL_CASES: readonly Case[] = [
   ...statsCases,
   ...eventCases,
   ...floatCases,
+  ...protectionCases,
+  ...raceCases,
   ...lifetimeCases,
 ];
 
 /** Groups that are run once with every way of getting events. */
-export const EVENT_GROUPS: readonly string[] = ["events", "float"];
+export const EVENT_GROUPS: readonly string[] = ["events", "float", "races"];

@@ -2,10 +2,17 @@
  * Transports: what sockets there are, and who shares them.
  */
 import assert from "node:assert/strict";
+import type { DcoInterface, Transport } from "../../../src/core/contract.ts";
 import { type Case, group } from "../case.ts";
 import { rejects } from "../expect.ts";
+import { freshKey } from "../keys.ts";
 import { controlPacket, expectPacket } from "../packets.ts";
+import { Recorder } from "../recorder.ts";
 import { assertReaches, connect, installKeys, openEnd, openTunnel, reachable } from "../tunnel.ts";
+import type { Site, World } from "../world.ts";
+
+/** Somewhere that nobody is. */
+const NOWHERE = "192.0.2.99:1194";
 
 const adoptsSockets: Pick<Case, "needs"> = {
   needs: ({ adoptSocket }) => (adoptSocket ? undefined : "the driver takes no socket of the caller's"),
@@ -110,6 +117,40 @@ export const transportCases = group("transports", [
       await sender.send(packet, { to: `${world.server.ipv4}:1194` });
       await expectPacket(four, packet);
       assert.equal(six.counters.received, 0n);
+    },
+  },
+  {
+    name: "link-local addresses work with their scope: peers, senders, and control packets",
+    async run(world) {
+      const { address, scopeId } = world.server.linkLocal;
+      const local = { address, port: 1194, scopeId };
+      const server = await openEnd(world, world.server, { mode: "multipeer", host: 1, transport: { local } });
+      assert.deepEqual(server.transport.local, local);
+      const own = { ...world.clients[0].linkLocal, port: 0 };
+      const client = await openEnd(world, world.clients[0], {
+        mode: "p2p",
+        host: 2,
+        transport: { local: own },
+      });
+      await connect(server, client);
+      assert.deepEqual((await server.dco.peer(1)).remote, client.transport.local);
+      await assertReaches(world, client, server.vpn.ipv4);
+      const packet = controlPacket();
+      await client.transport.send(packet, { peer: 1 });
+      assert.deepEqual((await expectPacket(server.transport, packet)).from, client.transport.local);
+      await server.transport.send(packet, { peer: 1 });
+      await expectPacket(client.transport, packet);
+    },
+  },
+  {
+    name: "a peer without a remote is where the transport's remote is",
+    async run(world) {
+      const server = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
+      const remote = reachable(server.site, server.transport);
+      const client = await openEnd(world, world.clients[0], { mode: "p2p", host: 2, transport: { remote } });
+      await connect(server, client, { client: { remote: undefined } as object });
+      assert.deepEqual((await client.dco.peer(1)).remote, remote);
+      await assertReaches(world, client, server.vpn.ipv4);
     },
   },
   {
@@ -221,4 +262,52 @@ export const transportCases = group("transports", [
       assert.equal((await server.events.next("peer-deleted")).reason, "expired");
     },
   },
+  {
+    name: "interfaces at different sites with the same index and peer id are told apart, whatever ends a peer",
+    needs: ({ namespaces }) => (namespaces ? undefined : "the driver knows no network namespaces"),
+    async run(world) {
+      const shared = world.clients[2];
+      const [one, two] = await sameIndex(world, world.server, shared);
+      const ends = [];
+      for (const dco of [one, two]) {
+        const options = { protocol: "udp", local: `${shared.ipv4}:0`, ...shared.extras } as const;
+        ends.push({ dco, events: new Recorder(dco), transport: await dco.openTransport(options) });
+      }
+      const keepalive = { interval: 1, timeout: 2 };
+      for (const [ending, staying] of [ends, ends.toReversed()] as [Watched, Watched][]) {
+        for (const how of ["expired", "requested"] as const) {
+          const add = (end: Watched) =>
+            end.dco.addPeer({ id: 1, transport: end.transport, remote: NOWHERE, vpn: { ipv4: "10.8.0.9" } });
+          await add(ending);
+          const { generation } = await add(staying);
+          if (how === "expired") {
+            await ending.dco.setPeer(1, { keepalive });
+            await ending.dco.installKey(1, freshKey());
+          } else await ending.dco.removePeer(1);
+          assert.equal((await ending.events.next("peer-deleted")).reason, how);
+          assert.equal((await staying.dco.peer(1)).generation, generation, "the other's peer is there");
+          await staying.dco.removePeer(1);
+          assert.equal((await staying.events.next("peer-deleted")).reason, "requested");
+        }
+      }
+    },
+  },
 ]);
+
+interface Watched {
+  readonly dco: DcoInterface;
+  readonly events: Recorder;
+  readonly transport: Transport;
+}
+
+/** Interfaces at two sites whose numbers happen to be the same. */
+async function sameIndex(world: World, first: Site, second: Site): Promise<[DcoInterface, DcoInterface]> {
+  const make = (site: Site) => world.createInterface(site, { mode: "multipeer" });
+  const made: [DcoInterface, DcoInterface] = [await make(first), await make(second)];
+  while (made[0].index !== made[1].index) {
+    const behind = made[0].index < made[1].index ? 0 : 1;
+    await made[behind].close();
+    made[behind] = await make(behind === 0 ? first : second);
+  }
+  return made;
+}

@@ -30,35 +30,27 @@ const MOVED = 200;
 
 /** The namespaces of one run. */
 export class Network {
-  readonly sites: readonly LinuxSite[];
-  readonly #namespaces: readonly string[];
-  readonly #residents = new Map<Site, Resident>();
+  readonly sites: LinuxSite[] = [];
+  readonly #hub = `${PREFIX}${process.pid}-hub`;
+  readonly #namespaces = [this.#hub];
+  readonly #residents = new Map<string, Resident>();
   readonly #onExit = () => this.#remove();
   #releaseKeys: (() => void) | undefined;
   #moves = 0;
 
-  private constructor(hub: string, sites: readonly LinuxSite[]) {
-    this.sites = sites;
-    this.#namespaces = [hub, ...sites.map((site) => site.namespace)];
+  private constructor() {
+    process.once("exit", this.#onExit);
   }
 
   /** Makes a server's site and three clients' on one network. */
   static async create(): Promise<Network> {
     removeLeftBehind();
-    const hub = `${PREFIX}${process.pid}-hub`;
-    const sites = ["server", "client1", "client2", "client3"].map((name, at) => {
-      const namespace = `${PREFIX}${process.pid}-${name}`;
-      const number = at + 1;
-      const extras: object = { namespace };
-      return { name, namespace, number, extras, ipv4: address4(number), ipv6: address6(number) };
-    });
-    const network = new Network(hub, sites);
-    process.once("exit", network.#onExit);
+    const network = new Network();
     try {
-      await run("ip", ["netns", "add", hub]);
-      await run("ip", ["-n", hub, "link", "add", "bridge", "up", "type", "bridge"]);
+      await run("ip", ["netns", "add", network.#hub]);
+      await run("ip", ["-n", network.#hub, "link", "add", "bridge", "up", "type", "bridge"]);
       network.#releaseKeys = holdStaticKeys();
-      for (const site of sites) await network.#add(hub, site);
+      for (const name of ["server", "client1", "client2", "client3"]) await network.#add(name);
     } catch (error) {
       await network.close();
       throw error;
@@ -68,7 +60,7 @@ export class Network {
 
   /** The shell at a site. */
   at(site: Site): Resident {
-    return this.#residents.get(site) as Resident;
+    return this.#residents.get(site.name) as Resident;
   }
 
   /** Interfaces at a site that are not the network's own. */
@@ -98,28 +90,37 @@ export class Network {
     this.#remove();
   }
 
-  async #add(hub: string, site: LinuxSite): Promise<void> {
-    const { namespace, number } = site;
+  async #add(name: string): Promise<void> {
+    const namespace = `${PREFIX}${process.pid}-${name}`;
+    this.#namespaces.push(namespace);
     await run("ip", ["netns", "add", namespace]);
     const resident = new Resident(namespace);
-    this.#residents.set(site, resident);
+    this.#residents.set(name, resident);
     await resident.ready();
+    const number = this.sites.length + 1;
     const port = ["link", "add", `port${number}`, "master", "bridge", "up", "type", "veth"];
-    await run("ip", ["-n", hub, ...port, "peer", "name", WIRE, "netns", namespace]);
+    await run("ip", ["-n", this.#hub, ...port, "peer", "name", WIRE, "netns", namespace]);
+    const addresses = { ipv4: address4(number), ipv6: address6(number) };
+    const local = `fe80::${number}`;
     // The SDK's interfaces get no link-local address and ask for no router: every packet in a tunnel is a case's.
-    await resident.run(
+    const link = await resident.run(
       `ip link set lo up
-       ip addr add ${site.ipv4}/24 dev ${WIRE}
-       ip addr add ${site.ipv6}/64 dev ${WIRE} nodad
+       ip addr add ${addresses.ipv4}/24 dev ${WIRE}
+       ip addr add ${addresses.ipv6}/64 dev ${WIRE} nodad
+       ip addr add ${local}/64 dev ${WIRE} nodad
        ip link set ${WIRE} up
        echo 1 > /proc/sys/net/ipv6/conf/default/addr_gen_mode
-       echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra`,
+       echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra
+       ip -o link show dev ${WIRE}`,
     );
+    const linkLocal = { address: local, scopeId: Number.parseInt(link, 10) };
+    const extras: object = { namespace };
+    this.sites.push({ name, namespace, number, extras, linkLocal, ...addresses });
   }
 
   async #readdress(site: LinuxSite, to: { ipv4: string; ipv6: string }): Promise<void> {
     await this.at(site).run(
-      `ip addr flush dev ${WIRE}
+      `ip addr flush dev ${WIRE} scope global
        ip addr add ${to.ipv4}/24 dev ${WIRE}
        ip addr add ${to.ipv6}/64 dev ${WIRE} nodad`,
     );

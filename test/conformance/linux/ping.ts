@@ -15,7 +15,7 @@ export function startPing(at: Resident, to: string, options: PingOptions = {}): 
   const result = job.ended.then(({ output }) => {
     const counts = /(\d+) packets transmitted, (\d+) received/.exec(output);
     if (!counts) throw new Error(`ping ${to}: ${output || "no output"}`);
-    return { sent: Number(counts[1]), received: Number(counts[2]), output };
+    return { sent: Number(counts[1]), received: Number(counts[2]), output: inShort(output) };
   });
   result.catch(() => {});
   return {
@@ -25,4 +25,10 @@ export function startPing(at: Resident, to: string, options: PingOptions = {}): 
       return result;
     },
   };
+}
+
+/** Without the lines of the single answers. */
+function inShort(output: string): string {
+  const lines = output.split("\n");
+  return lines.filter((line) => line.trim() !== "" && !line.includes("bytes from")).join("\n");
 }

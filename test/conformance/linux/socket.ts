@@ -12,6 +12,7 @@ import {
   SOCKADDR_BYTES,
   unpackSockaddr,
 } from "../../../src/ffi/sockaddr.ts";
+import { eventually } from "../expect.ts";
 import type { ForeignSocket } from "../world.ts";
 import type { LinuxSite } from "./network.ts";
 
@@ -64,6 +65,16 @@ export function openForeignSocket(site: LinuxSite, family: 4 | 6): ForeignSocket
       );
       if (sent !== packet.length) throw new Error(`sendto ${address}: ${sent}`);
     },
+    receive: () =>
+      eventually(
+        `a packet for ${site.name}`,
+        () => {
+          const buffer = Buffer.alloc(65536);
+          const size = posix.recv(fd, buffer, 0);
+          return size > 0 ? buffer.subarray(0, size) : undefined;
+        },
+        (packet) => packet !== undefined,
+      ) as Promise<Uint8Array>,
     close: async () => {
       // The number may be another's by now, if the transport owned and closed it.
       if (isOpen()) await posix.closeAsync(fd);

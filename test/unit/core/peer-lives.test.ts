@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { BackendPeer } from "../../../src/core/backend.ts";
 import { DcoError } from "../../../src/core/errors.ts";
 import { gate, peer, setUp, turns } from "./support.ts";
 
@@ -76,6 +77,58 @@ describe("every peer ends exactly once", () => {
     await turns();
     expect(events).toEqual([{ type: "peer-deleted", peer: 1, generation: 1, reason: "unknown" }]);
     expect(await dco.peers()).toHaveLength(1);
+  });
+
+  test("an end that addPeer finds has the reason of its event, which is on its way", async () => {
+    for (const doubt of [false, true]) {
+      const { dco, backend, transport, events } = await setUp();
+      await dco.addPeer(peer(1, transport));
+      backend.kernel.delete(1);
+      setTimeout(() => backend.tell({ type: "peer-deleted", peer: 1, reason: "expired", doubt }), 1);
+      await dco.addPeer(peer(1, transport));
+      await turns();
+      expect(events).toEqual([{ type: "peer-deleted", peer: 1, generation: 1, reason: "expired" }]);
+      expect((await dco.peers()).map((info) => info.generation)).toEqual([2]);
+      backend.kernel.delete(1);
+      backend.tell({ type: "peer-deleted", peer: 1, reason: "expired", doubt });
+      await turns();
+      expect(events[1]).toMatchObject({ generation: 2, reason: "expired" });
+    }
+  });
+
+  test("a doubtful end is believed only if the kernel confirms it, whatever its reason", async () => {
+    const { dco, backend, transport, events } = await setUp();
+    await dco.addPeer(peer(1, transport));
+    for (const reason of ["expired", "teardown", "transport-disconnect", "userspace"] as const) {
+      backend.tell({ type: "peer-deleted", peer: 1, reason, doubt: true });
+      await turns();
+      expect(events).toEqual([]);
+    }
+    backend.kernel.delete(1);
+    backend.tell({ type: "peer-deleted", peer: 1, reason: "expired", doubt: true });
+    await turns();
+    expect(events).toMatchObject([{ peer: 1, reason: "expired" }]);
+  });
+
+  test("a peer that somebody else has added is in the way in p2p mode, and is replaced", async () => {
+    const { dco, backend, transport, events } = await setUp("p2p");
+    const { dco: other, backend: elsewhere, transport: theirs } = await setUp("p2p");
+    await other.addPeer({ id: 9, transport: theirs });
+    for (const [id, peer] of elsewhere.kernel) backend.kernel.set(id, peer);
+    await expect(dco.addPeer({ id: 1, transport })).rejects.toMatchObject({ code: "exists" });
+    await dco.addPeer({ id: 1, transport, replace: true });
+    expect([...backend.kernel.keys()]).toEqual([1]);
+    await turns();
+    expect(events).toMatchObject([{ type: "peer-deleted", peer: 9, reason: "replaced" }]);
+  });
+
+  test("replace removes a peer that somebody else has added", async () => {
+    const { dco, backend, transport } = await setUp();
+    const { dco: other, backend: elsewhere, transport: theirs } = await setUp();
+    await other.addPeer(peer(3, theirs));
+    for (const [id, peer] of elsewhere.kernel) backend.kernel.set(id, peer);
+    await dco.addPeer({ ...peer(3, transport), replace: true });
+    expect(backend.log).toEqual(["openTransport", "removePeer 3", "addPeer 3"]);
   });
 
   test("closing the transport ends its peers, closing the interface the others", async () => {
@@ -173,6 +226,19 @@ describe("about a peer", () => {
     backend.tell({ type: "key-exhausted", peer: 1, keyId: 0, doubt: true });
     await turns();
     expect(events).toEqual([]);
+  });
+
+  test("a doubtful float is given only if the kernel has the peer there", async () => {
+    const { dco, backend, transport, events } = await setUp();
+    await dco.addPeer(peer(1, transport));
+    const remote = { address: "198.51.100.9", port: 5000 };
+    backend.tell({ type: "peer-floated", peer: 1, remote, doubt: true });
+    await turns();
+    expect(events).toEqual([]);
+    backend.kernel.set(1, { ...(backend.kernel.get(1) as BackendPeer), remote });
+    backend.tell({ type: "peer-floated", peer: 1, remote, doubt: true });
+    await turns();
+    expect(events).toMatchObject([{ type: "peer-floated", peer: 1, remote }]);
   });
 
   test("events about peers that are not there are ignored", async () => {
