@@ -80,7 +80,7 @@ export class TcpTransport implements BackendTransport {
    * From then on the socket is the kernel's.
    */
   async attach(attach: () => void): Promise<void> {
-    while (this.#partial) await this.#sending.catch(() => {});
+    while (this.#partial && !this.#ended) await this.#sending;
     if (this.#ended) throw new DcoError("socket", "the connection has ended", { effect: "none" });
     attach();
     this.#attached = true;
@@ -94,7 +94,8 @@ export class TcpTransport implements BackendTransport {
     const frame = Buffer.allocUnsafe(PREFIX + packet.length);
     frame.writeUInt16BE(packet.length, 0);
     frame.set(packet, PREFIX);
-    const sent = this.#sending.then(() => this.#send(frame));
+    const deadline = performance.now() + SEND_TIMEOUT_MS;
+    const sent = this.#sending.then(() => this.#send(frame, deadline));
     this.#sending = sent.catch(() => {});
     return sent;
   }
@@ -112,8 +113,7 @@ export class TcpTransport implements BackendTransport {
     await this.#posix.closeAsync(this.fd);
   }
 
-  async #send(frame: Buffer): Promise<void> {
-    const started = Date.now();
+  async #send(frame: Buffer, deadline: number): Promise<void> {
     let rest = frame;
     for (let wait = 1; ; wait = Math.min(2 * wait, RETRY_MAX_MS)) {
       if (this.#ended) throw new DcoError("closed", "the connection has ended", { effect: "unknown" });
@@ -130,11 +130,20 @@ export class TcpTransport implements BackendTransport {
       } else if (sent !== -EAGAIN) {
         this.#partial = false;
         throw errnoError(-sent, "send", this.remote.address);
-      } else if (Date.now() - started > SEND_TIMEOUT_MS && !this.#partial) {
-        throw new DcoError("timeout", "the other side does not read", { effect: "none" });
+      } else if (performance.now() > deadline) {
+        throw this.#stalled();
       }
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
+  }
+
+  /** After half a frame nothing else can be sent, so the transport is of no use any more. */
+  #stalled(): DcoError {
+    const problem = "the other side does not read";
+    if (!this.#partial) return new DcoError("timeout", problem, { effect: "none" });
+    const error = new DcoError("timeout", `${problem}, and has half a frame`, { effect: "unknown" });
+    this.#end(error);
+    return error;
   }
 
   #read(): void {
