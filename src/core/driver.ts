@@ -39,7 +39,7 @@ export class CoreDriver implements DcoDriver {
   }
 
   createInterface(options: CreateInterfaceOptions): Promise<DcoInterface> {
-    return this.#ask<DcoInterface>("createInterface", options?.name, options, async (signal) => {
+    return this.#ask<DcoInterface>("createInterface", nameOf(options), options, async (signal) => {
       const request = validateCreateInterface(options, this.#backend.rules, this.capabilities);
       if (!this.capabilities.modes.includes(request.mode)) {
         throw unsupported("modes", `this driver has no ${request.mode} mode`);
@@ -125,14 +125,16 @@ export class CoreDriver implements DcoDriver {
   /** A call whose result, if it comes too late, is closed again. */
   #ask<T>(
     operation: string,
-    target: string | undefined,
+    target: unknown,
     options: unknown,
     body: (signal: AbortSignal | undefined) => Promise<T>,
   ): Promise<T> {
     const undo = async (late: T) => {
       if (late instanceof CoreInterface) await late.close();
     };
-    return this.#calls.ask({ operation, target, options, readSignal: validateSignal, undo }, body);
+    // What was given instead of a name is not repeated: it may be a key.
+    const name = typeof target === "string" ? target : undefined;
+    return this.#calls.ask({ operation, target: name, options, readSignal: validateSignal, undo }, body);
   }
 
   #extras(options: ListInterfacesOptions) {
@@ -146,5 +148,14 @@ export class CoreDriver implements DcoDriver {
     await this.#backend.close();
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw describeError(failed.reason, "close", "driver");
+  }
+}
+
+function nameOf(options: CreateInterfaceOptions): string | undefined {
+  try {
+    return options.name;
+  } catch {
+    // It is refused where it is checked.
+    return undefined;
   }
 }

@@ -26,7 +26,7 @@ import type {
   PeerStats,
   SetPeerOptions,
 } from "./model.ts";
-import { Peers, wipeKey } from "./peers.ts";
+import { Peers, wipeIfWanted } from "./peers.ts";
 import type { CoreTransport } from "./transport.ts";
 import { Transports } from "./transports.ts";
 import {
@@ -153,7 +153,8 @@ export class CoreInterface implements DcoInterface {
 
   addPeer(peer: AddPeerOptions, options?: CallOptions): Promise<PeerRef> {
     const undo = ({ id }: PeerRef) => this.#peers.remove(id, undefined);
-    return this.#calls.change({ operation: "addPeer", target: peerName(peer?.id), options, undo }, (signal) =>
+    const target = peerName(idOf(peer));
+    return this.#calls.change({ operation: "addPeer", target, options, undo }, (signal) =>
       this.#peers.add(peer, signal),
     );
   }
@@ -194,7 +195,7 @@ export class CoreInterface implements DcoInterface {
     };
     const call = { operation: "installKey", target: peerName(peer), options };
     return this.#calls.change(call, install).finally(() => {
-      if (!begun && key?.wipe === true) wipeKey(key);
+      if (!begun) wipeIfWanted(() => key);
     });
   }
 
@@ -226,9 +227,11 @@ export class CoreInterface implements DcoInterface {
     keys: readonly { readonly peer: number; readonly key: KeyOptions }[],
     options?: BulkOptions,
   ): Promise<BulkResult<void>[]> {
-    return this.#bulk("installKeys", "keys", keys, options, (item, path) =>
-      this.#peers.installKey(item?.peer, item?.key, undefined, path),
-    );
+    const wipe = () => {
+      for (const item of Array.isArray(keys) ? keys : []) wipeIfWanted(() => item.key);
+    };
+    const install = (item: unknown, path: string) => this.#peers.installBulkItem(item, path);
+    return this.#bulk("installKeys", "keys", keys, options, install, wipe);
   }
 
   removePeers(ids: readonly number[], options?: BulkOptions): Promise<BulkResult<void>[]> {
@@ -238,8 +241,12 @@ export class CoreInterface implements DcoInterface {
   }
 
   events(options?: EventOptions): AsyncIterableIterator<DcoEvent> {
-    const { signal, queueLimit } = validateEventOptions(options);
-    return this.#peers.lives.hub.read(queueLimit, signal);
+    try {
+      const { signal, queueLimit } = validateEventOptions(options);
+      return this.#peers.lives.hub.read(queueLimit, signal);
+    } catch (error) {
+      throw describeError(error, "events", this.name);
+    }
   }
 
   close(): Promise<void> {
@@ -251,25 +258,40 @@ export class CoreInterface implements DcoInterface {
     return this.close();
   }
 
-  /** The signal of a bulk call ends it between two items: those that are done stay done, and say so. */
+  /**
+   * The signal of a bulk call ends it between two items: those that are done stay done, and say so.
+   *
+   * @param settled called when no item is at work any more, or none ever was
+   */
   #bulk<I, T>(
     operation: string,
     field: string,
     items: readonly I[],
     options: BulkOptions | undefined,
     one: (item: I, path: string) => Promise<T>,
+    settled: () => void = () => {},
   ): Promise<BulkResult<T>[]> {
     const call = { operation, target: this.name, options: undefined };
-    return this.#calls.change(call, async () =>
-      runBulk(validateArray(items, field), validateBulkOptions(options), async (item, at) => {
-        try {
-          this.#calls.lifetime.check();
-          return await one(item, `${field}[${at}]`);
-        } catch (error) {
-          throw describeError(error, operation, `${field}[${at}]`);
-        }
-      }),
-    );
+    const each = async (item: I, at: number) => {
+      try {
+        this.#calls.lifetime.check();
+        return await one(item, `${field}[${at}]`);
+      } catch (error) {
+        throw describeError(error, operation, `${field}[${at}]`);
+      }
+    };
+    let begun = false;
+    const all = async () => {
+      begun = true;
+      try {
+        return await runBulk(validateArray(items, field), validateBulkOptions(options), each);
+      } finally {
+        settled();
+      }
+    };
+    return this.#calls.change(call, all).finally(() => {
+      if (!begun) settled();
+    });
   }
 
   async #close(): Promise<void> {
@@ -295,6 +317,16 @@ export class CoreInterface implements DcoInterface {
   }
 }
 
+/** What was given instead of an id is not repeated: it may be a key. */
 function peerName(id: unknown): string {
-  return `peer ${String(id)}`;
+  return typeof id === "number" ? `peer ${id}` : "peer";
+}
+
+function idOf(peer: AddPeerOptions): unknown {
+  try {
+    return peer.id;
+  } catch {
+    // It is refused where it is checked.
+    return undefined;
+  }
 }

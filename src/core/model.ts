@@ -232,6 +232,7 @@ export interface AddPeerOptions {
 /** Options of `dco.setPeer`: what is left out stays. */
 export interface SetPeerOptions {
   readonly remote?: EndpointInput;
+  /** Only together with `remote`. */
   readonly local?: string;
   readonly vpn?: VpnAddresses;
   readonly routes?: readonly string[];

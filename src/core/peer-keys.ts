@@ -6,6 +6,7 @@ import { DcoError, invalid } from "./errors.ts";
 import { KeyLedger } from "./key-ledger.ts";
 import type { KeySlot } from "./model.ts";
 import type { PeerRecord } from "./peer-table.ts";
+import { at } from "./validate.ts";
 
 /** Installs, swaps and deletes keys of one interface's peers. */
 export class PeerKeys {
@@ -17,13 +18,14 @@ export class PeerKeys {
     this.#backend = backend;
   }
 
-  async install(record: PeerRecord, key: KeyRequest): Promise<void> {
-    checkSlot(record, key);
+  /** @param path where the key stands in a bulk call */
+  async install(record: PeerRecord, key: KeyRequest, path?: string): Promise<void> {
+    checkSlot(record, key, path);
     const encrypt = this.#encrypt.reserve(key.encryptKey);
     const decrypt = encrypt && this.#decrypt.reserve(key.decryptKey);
     if (!encrypt || !decrypt) {
       encrypt?.release();
-      const field = encrypt ? "decrypt.key" : "encrypt.key";
+      const field = at(path, encrypt ? "decrypt.key" : "encrypt.key");
       throw invalid(field, "this key was installed before; the packet counter would start again with it");
     }
     try {
@@ -66,15 +68,15 @@ export class PeerKeys {
   }
 }
 
-function checkSlot(record: PeerRecord, key: KeyRequest): void {
+function checkSlot(record: PeerRecord, key: KeyRequest, path: string | undefined): void {
   if (record.slotsUnknown) return;
   if (key.slot === "secondary" && !record.slots.has("primary")) {
-    throw invalid("slot", "the primary slot is empty; the first key goes there");
+    throw invalid(at(path, "slot"), "the primary slot is empty; the first key goes there");
   }
   const other = record.slots.get(key.slot === "primary" ? "secondary" : "primary");
   if (other?.id === key.id) {
     throw invalid(
-      "id",
+      at(path, "id"),
       `key id ${key.id} is in the ${other.slot} slot; packets could not tell the two apart`,
     );
   }

@@ -12,9 +12,11 @@ import { PeerRoutes } from "./peer-routes.ts";
 import { type PeerRecord, peerInfo, refresh, vpnOf } from "./peer-table.ts";
 import { CoreTransport, type TransportEndReason } from "./transport.ts";
 import {
+  at,
   checkOnlyRemote,
   checkRemoteFamily,
   parseEndpoint,
+  readFields,
   toEndpoint,
   validateAddPeer,
   validateKey,
@@ -173,16 +175,34 @@ export class Peers {
     return all;
   }
 
-  /** @param path where the key stands in a bulk call */
-  async installKey(id: unknown, key: KeyOptions, signal: Signal, path?: string): Promise<void> {
+  async installKey(id: unknown, key: KeyOptions, signal: Signal): Promise<void> {
     try {
-      const request = validateKey(key, this.#capabilities, path && `${path}.key`);
-      const field = path === undefined ? "peer" : `${path}.peer`;
-      await this.#onPeer(id, field, signal, (record) => this.#installKey(record, request));
+      await this.#install(id, "peer", key, undefined, signal);
     } finally {
       // Only here is it certain that the kernel, or nobody, has read them.
-      if (key?.wipe === true) wipeKey(key);
+      wipeIfWanted(() => key);
     }
+  }
+
+  /**
+   * The caller wipes.
+   *
+   * @param path where the item stands in the bulk call
+   */
+  async installBulkItem(item: unknown, path: string): Promise<void> {
+    const { peer, key } = readFields(item, ["peer", "key"], path);
+    await this.#install(peer, at(path, "peer"), key, at(path, "key"), undefined);
+  }
+
+  async #install(
+    id: unknown,
+    idField: string,
+    key: unknown,
+    keyPath: string | undefined,
+    signal: Signal,
+  ): Promise<void> {
+    const request = validateKey(key, this.#capabilities, keyPath);
+    await this.#onPeer(id, idField, signal, (record) => this.#installKey(record, request, keyPath));
   }
 
   swapKeys(id: unknown, signal: Signal): Promise<void> {
@@ -260,8 +280,8 @@ export class Peers {
     }
   }
 
-  async #installKey(record: PeerRecord, request: KeyRequest): Promise<void> {
-    await this.#keys.install(record, request);
+  async #installKey(record: PeerRecord, request: KeyRequest, path: string | undefined): Promise<void> {
+    await this.#keys.install(record, request, path);
     if (record.keepaliveArmed || record.keepalive === "off") return;
     const { keepalive } = record;
     const fields = { remote: undefined, local: undefined, vpn4: undefined, vpn6: undefined };
@@ -324,11 +344,17 @@ function unlessNotFound(error: unknown): undefined {
   if (!DcoError.is(error) || error.code !== "not-found") throw error;
 }
 
-/** Zeroes the four arrays of a key. */
-export function wipeKey(key: KeyOptions): void {
-  for (const direction of [key.encrypt, key.decrypt]) {
-    for (const bytes of [direction?.key, direction?.nonceTail]) {
-      if (bytes instanceof Uint8Array) bytes.fill(0);
+/** Zeroes the four arrays of a key that says so. It may have been refused: nothing is known of its shape. */
+export function wipeIfWanted(read: () => unknown): void {
+  try {
+    const { wipe, encrypt, decrypt } = read() as Partial<KeyOptions>;
+    if (wipe !== true) return;
+    for (const direction of [encrypt, decrypt]) {
+      for (const bytes of [direction?.key, direction?.nonceTail]) {
+        if (bytes instanceof Uint8Array) bytes.fill(0);
+      }
     }
+  } catch {
+    // It cannot be read, so it is no key: the call says that.
   }
 }

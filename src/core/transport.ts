@@ -14,7 +14,7 @@ import type {
   TransportProtocol,
 } from "./model.ts";
 import type { PeerRecord } from "./peer-table.ts";
-import type { ValidatedSend } from "./validate.ts";
+import { type ValidatedSend, validateCallOptions } from "./validate.ts";
 
 /** Opcodes of data packets, the upper five bits of the first byte. Kernels differ in which they hand up. */
 const DATA_V1 = 6;
@@ -145,13 +145,14 @@ export class CoreTransport implements Transport {
     };
   }
 
-  packets(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<ControlPacket> {
+  packets(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<ControlPacket> {
     const queue = this.#queue;
-    const { signal } = options;
-    if (queue.reading) {
-      throw new DcoError("busy", "another reader iterates this transport's packets", {
-        operation: "packets",
-      });
+    let signal: AbortSignal | undefined;
+    try {
+      signal = validateCallOptions(options);
+      if (queue.reading) throw new DcoError("busy", "another reader iterates this transport's packets");
+    } catch (error) {
+      throw describeError(error, "packets");
     }
     queue.reading = true;
     let left = false;

@@ -10,6 +10,7 @@ import type { Peers } from "./peers.ts";
 import { CoreTransport, type TransportEndReason, type TransportOwner } from "./transport.ts";
 import {
   checkOnlyRemote,
+  checkRemoteFamily,
   parseEndpoint,
   type ValidatedSend,
   validateListen,
@@ -93,7 +94,10 @@ export class Transports implements TransportOwner {
 
   validateSend(packet: unknown, options: unknown, transport: CoreTransport): ValidatedSend {
     const send = validateSend(packet, options, this.#capabilities);
-    if (send.to) checkOnlyRemote(send.to, transport.backend, "to", this.#capabilities);
+    if (send.to) {
+      checkOnlyRemote(send.to, transport.backend, "to", this.#capabilities);
+      checkRemoteFamily(send.to, transport.backend, "to");
+    }
     return send;
   }
 

@@ -15,7 +15,7 @@ export {
   validateEventOptions,
   validateSignal,
 } from "./validate/call.ts";
-export { validateConfigure } from "./validate/configure.ts";
+export { IPV6_MIN_MTU, validateConfigure } from "./validate/configure.ts";
 export { validateExtras } from "./validate/extras.ts";
 export {
   validateAdoptInterface,
@@ -33,7 +33,7 @@ export {
   validatePeerId,
   validateSetPeer,
 } from "./validate/peer.ts";
-export { readChoice, readFields, validateArray } from "./validate/shape.ts";
+export { at, readChoice, readFields, validateArray } from "./validate/shape.ts";
 export {
   checkOnlyRemote,
   checkRemoteFamily,

@@ -2,10 +2,12 @@
  * Makes an interface be as described: MTU, addresses, up or down, routes.
  */
 import type { ConfigureRequest, IpPrefix, RouteRequest } from "../core/backend.ts";
-import { DcoError } from "../core/errors.ts";
+import { DcoError, invalid } from "../core/errors.ts";
+import { IPV6_MIN_MTU } from "../core/validate.ts";
 import { BypassRoutes } from "./bypass.ts";
 import type { NamespaceContext } from "./context.ts";
 import { RTNL_FORMAT } from "./formats.ts";
+import { findLink } from "./links.ts";
 import {
   type AddressInfo,
   decodeAddress,
@@ -49,6 +51,7 @@ export class Configuration {
   /** Applies what is given; a failure leaves what was applied before it, and the next call starts from there. */
   apply(request: ConfigureRequest): void {
     const { mtu, addresses, up, routes, bypass } = request;
+    this.#checkIpv6(request);
     // First of all, while the way out is not yet the tunnel.
     if (bypass) this.#bypass.set(bypass);
     if (mtu !== undefined) this.#setLink({ mtu });
@@ -69,14 +72,28 @@ export class Configuration {
     this.#bypass.clear();
   }
 
+  /** On a link with less than IPv6 needs the kernel removes such addresses without a word, and takes no new ones. */
+  #checkIpv6({ mtu, addresses }: ConfigureRequest): void {
+    if (mtu !== undefined && mtu < IPV6_MIN_MTU && addresses === undefined) {
+      const lost = this.#addresses().some(({ address }) => address.length === 16 && !isLinkLocal(address));
+      if (lost)
+        throw invalid("mtu", `the IPv6 addresses need ${IPV6_MIN_MTU} bytes, not ${mtu}`, { effect: "none" });
+    }
+    const at = mtu === undefined ? (addresses?.findIndex(({ family }) => family === 6) ?? -1) : -1;
+    if (at < 0) return;
+    const now = findLink(this.#context, { index: this.#index })?.mtu;
+    if (now !== undefined && now < IPV6_MIN_MTU) {
+      const problem = `IPv6 needs an MTU of ${IPV6_MIN_MTU} bytes, and the interface has ${now}`;
+      throw invalid(`addresses[${at}]`, problem, { effect: "none" });
+    }
+  }
+
   #setLink(change: { mtu?: number; up?: boolean }): void {
     this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => setLink(to, seq, this.#index, change));
   }
 
   #setAddresses(wanted: readonly IpPrefix[]): void {
-    const present = this.#context.rtnl
-      .request(RTNL_FORMAT, (to, seq) => dumpAddresses(to, seq, this.#index), copyAddress)
-      .filter((address) => address.index === this.#index);
+    const present = this.#addresses();
     for (const have of present) {
       if (isLinkLocal(have.address) || wanted.some((want) => isSame(want, have))) continue;
       ignoring([EADDRNOTAVAIL], () =>
@@ -116,6 +133,12 @@ export class Configuration {
     if (wanted.length > 0) this.#peerRoutes.set(peer, wanted);
     else this.#peerRoutes.delete(peer);
     this.#replace(have, wanted);
+  }
+
+  #addresses(): AddressInfo[] {
+    return this.#context.rtnl
+      .request(RTNL_FORMAT, (to, seq) => dumpAddresses(to, seq, this.#index), copyAddress)
+      .filter((address) => address.index === this.#index);
   }
 
   #setRoutes(routes: readonly RouteRequest[]): void {

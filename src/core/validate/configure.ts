@@ -9,7 +9,7 @@ import { formatPrefix, parseAddress, parsePrefix, refuseClasses } from "./addres
 import { at, readBoolean, readFields, readInteger, UINT32_MAX, validateArray } from "./shape.ts";
 
 /** The smallest MTU of a link that carries IPv6 (RFC 8200, 5); Linux drops IPv6 from the link below it. */
-const IPV6_MIN_MTU = 1280;
+export const IPV6_MIN_MTU = 1280;
 
 /** Checks the wanted state of an interface. The mode does not restrict it. */
 export function validateConfigure(

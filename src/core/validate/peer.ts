@@ -84,6 +84,9 @@ export function validateSetPeer(options: unknown, context: PeerContext): Validat
   need(given.vpn !== undefined, "setVpn", "vpn");
   need(fields.keepalive === "off", "disarmKeepalive", "keepalive");
   checkTxId(fields.txId, context);
+  if (fields.local !== undefined && fields.remote === undefined) {
+    throw invalid(at(path, "local"), "is set together with remote, which is missing");
+  }
   return { fields };
 }
 
