@@ -3,6 +3,11 @@
  */
 import type { Case } from "../case.ts";
 import { adoptCases } from "./adopt.ts";
+import { badArgumentCases } from "./bad-arguments.ts";
+import { badInterfaceCases } from "./bad-interfaces.ts";
+import { badKeyCases } from "./bad-keys.ts";
+import { badPeerCases } from "./bad-peers.ts";
+import { badTransportCases } from "./bad-transports.ts";
 import { configureCases } from "./configure.ts";
 import { controlCases } from "./control.ts";
 import { driverCases } from "./driver.ts";
@@ -37,6 +42,11 @@ export const ALL_CASES: readonly Case[] = [
   ...protectionCases,
   ...raceCases,
   ...lifetimeCases,
+  ...badPeerCases,
+  ...badKeyCases,
+  ...badTransportCases,
+  ...badInterfaceCases,
+  ...badArgumentCases,
 ];
 
 /** Groups that are run once with every way of getting events. */
