@@ -32,14 +32,26 @@ export function adoptSocket(
   kind: TransportProtocol,
 ): number {
   const { fd, ownership } = socket;
-  const refuse = (problem: string) =>
-    new DcoError("socket", `adopt.fd: descriptor ${fd} ${problem}`, { field: "adopt.fd", effect: "none" });
-  if ((posix.fcntlGetFd(fd) & FD_CLOEXEC) === 0) {
+  const refuse = (problem: string, cause?: unknown) =>
+    new DcoError("socket", `adopt.fd: descriptor ${fd} ${problem}`, {
+      field: "adopt.fd",
+      effect: "none",
+      cause,
+      ...(DcoError.is(cause) && { native: cause.native }),
+    });
+  const ask = <T>(question: () => T, problem: string): T => {
+    try {
+      return question();
+    } catch (error) {
+      throw refuse(problem, error);
+    }
+  };
+  if ((ask(() => posix.fcntlGetFd(fd), "is not open") & FD_CLOEXEC) === 0) {
     throw refuse("must have close-on-exec set, or a child process would keep its peers alive");
   }
   const { type, protocol, name } = KINDS[kind];
   const option = (number: number) => posix.getsockoptInt(fd, SOL_SOCKET, number);
-  const domain = option(SO_DOMAIN);
+  const domain = ask(() => option(SO_DOMAIN), `is not a socket, but should be ${name}`);
   const fits = domain === AF_INET || domain === AF_INET6;
   if (!fits || option(SO_TYPE) !== type || option(SO_PROTOCOL) !== protocol) throw refuse(`is not ${name}`);
   if (!boundTo(posix, fd)?.port) throw refuse(kind === "udp" ? "is not bound" : "is not connected");

@@ -5,7 +5,7 @@
  * asynchronous between them; after that it stays in the namespace that it was made in.
  */
 import { fstatSync } from "node:fs";
-import { DcoError } from "../core/errors.ts";
+import { DcoError, type DcoErrorCode } from "../core/errors.ts";
 import type { Posix } from "../ffi/posix.ts";
 
 const CLONE_NEWNET = 0x40000000;
@@ -41,7 +41,7 @@ export interface OpenNamespace {
   readonly id: string;
 }
 
-/** Opens a namespace; the caller closes `fd`. Errors: `not-found`, `invalid`. */
+/** Opens a namespace; the caller closes `fd`. Errors: `not-found`, `invalid`, `permission`. */
 export function openNamespace(posix: Posix, input: NamespaceInput | undefined): OpenNamespace {
   const own = posix.open("/proc/thread-self/ns/net", O_RDONLY_CLOEXEC);
   const home = idOf(own);
@@ -86,13 +86,19 @@ export function inNamespace<T>(posix: Posix, namespace: OpenNamespace, body: () 
 }
 
 function openInput(posix: Posix, input: NamespaceInput): number {
-  if (typeof input === "number") return posix.fcntlDup(input);
+  if (typeof input === "number") {
+    try {
+      return posix.fcntlDup(input);
+    } catch (cause) {
+      throw refusal("invalid", `descriptor ${input} is not open`, cause);
+    }
+  }
   const path = input.startsWith("/") ? input : `${NAMED}/${input}`;
   try {
     return posix.open(path, O_RDONLY_CLOEXEC);
   } catch (error) {
     if (DcoError.is(error) && error.code === "not-found") {
-      throw new DcoError("not-found", `there is no network namespace ${input}`, { cause: error });
+      throw refusal("not-found", `there is no network namespace ${input}`, error);
     }
     throw error;
   }
@@ -102,14 +108,29 @@ function enter(posix: Posix, fd: number, input: NamespaceInput): void {
   try {
     posix.setns(fd, CLONE_NEWNET);
   } catch (error) {
-    if (DcoError.is(error) && error.code === "invalid") {
-      throw new DcoError("invalid", `namespace: ${input} is not a network namespace`, {
-        field: "namespace",
-        cause: error,
-      });
+    const { code } = error as DcoError;
+    // EINVAL for a namespace of another kind, EBADF for what is none at all.
+    if (code === "invalid" || code === "socket")
+      throw refusal("invalid", `${input} is not a network namespace`, error);
+    if (code === "permission") {
+      throw refusal(
+        code,
+        `entering ${input} needs CAP_SYS_ADMIN there and in this process's user namespace`,
+        error,
+      );
     }
     throw error;
   }
+}
+
+function refusal(code: DcoErrorCode, problem: string, cause: unknown): DcoError {
+  const { native } = cause as DcoError;
+  return new DcoError(code, `namespace: ${problem}${native ? ` [${native.name}]` : ""}`, {
+    field: "namespace",
+    native,
+    effect: "none",
+    cause,
+  });
 }
 
 function idOf(fd: number): string {

@@ -179,6 +179,10 @@ export class NetlinkSocket {
   }
 }
 
+/** Interfaces can be had by less, but without peers they are of no use. */
+export const NEEDED_RIGHT =
+  "it needs CAP_NET_ADMIN in the initial user namespace; root in a container of its own user namespace lacks it";
+
 /** The error for a refusal by the kernel. */
 export function kernelError(
   errno: number,
@@ -189,7 +193,8 @@ export function kernelError(
   const plain = errnoError(errno, family, undefined);
   const native = plain.native as NativeError;
   const where = attribute === undefined ? "" : ` (${attribute})`;
-  const said = text === undefined ? `${native.name}${where}` : `${text}${where} [${native.name}]`;
+  const right = plain.code === "permission" ? `; ${NEEDED_RIGHT}` : "";
+  const said = (text === undefined ? native.name : `${text} [${native.name}]`) + where + right;
   return new DcoError(plain.code, `the kernel refused: ${said}`, {
     native,
     effect: "none",

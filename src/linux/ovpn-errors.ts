@@ -22,11 +22,8 @@ export function describeRefusal(error: unknown, name: string): unknown {
   const said = error.kernelMessage?.text ?? "";
   switch (error.native.name) {
     case "EPERM":
-      return because(
-        error,
-        "permission",
-        "needs CAP_NET_ADMIN in the initial user namespace; root in a container of its own user namespace lacks it",
-      );
+      // It says already which right is needed.
+      return error;
     case "ENODEV":
       return because(error, "not-found", `interface ${name} is gone`);
     case "ENOTSOCK": {

@@ -2,6 +2,7 @@
  * Addresses of sockets, as core has them and as the system calls want them.
  */
 import type { IpEndpoint } from "../core/backend.ts";
+import { DcoError } from "../core/errors.ts";
 import { mapIpv4 } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
 import type { Posix } from "../ffi/posix.ts";
@@ -44,6 +45,32 @@ export function socketAddress(endpoint: IpEndpoint, family: 4 | 6): Buffer {
   const bytes = family === 6 ? mapIpv4(endpoint.bytes) : endpoint.bytes;
   return packSockaddrBytes(bytes, endpoint.port, endpoint.scopeId);
 }
+
+/** Binds a socket, to any address and port if none is given. Errors: `busy`, `socket`, `permission`. */
+export function bindTo(posix: Posix, fd: number, local: IpEndpoint | undefined, family: 4 | 6): void {
+  try {
+    posix.bind(fd, local ? socketAddress(local, family) : anyAddress(family));
+  } catch (error) {
+    if (!DcoError.is(error) || local === undefined) throw error;
+    const problem = BIND_PROBLEMS[error.native?.name ?? ""];
+    if (problem === undefined) throw error;
+    const { code, native } = error;
+    const target = local.family === 6 ? `[${local.text}]:${local.port}` : `${local.text}:${local.port}`;
+    throw new DcoError(code, `local: ${target} ${problem} [${native?.name}]`, {
+      target,
+      native,
+      field: "local",
+      effect: "none",
+      cause: error,
+    });
+  }
+}
+
+const BIND_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "is in use",
+  EADDRNOTAVAIL: "is not an address of this host or network namespace",
+  EACCES: "is a port below 1024, which needs CAP_NET_BIND_SERVICE",
+};
 
 /** Any address, any port. */
 export function anyAddress(family: 4 | 6): Buffer {

@@ -18,6 +18,7 @@ import type { NamespaceContext } from "./context.ts";
 import {
   AF_INET,
   AF_INET6,
+  bindTo,
   boundTo,
   IPPROTO_IPV6,
   IPPROTO_TCP,
@@ -74,7 +75,7 @@ async function connect(
   try {
     if (local) {
       posix.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-      posix.bind(fd, socketAddress(local, family));
+      bindTo(posix, fd, local, family);
     }
     const target = `${remote.text} port ${remote.port}`;
     if (posix.connect(fd, socketAddress(remote, family))) return fd;
@@ -111,7 +112,7 @@ export class TcpListener implements BackendListener {
     try {
       posix.setsockopt(this.#fd, SOL_SOCKET, SO_REUSEADDR, 1);
       if (family === 6) posix.setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
-      posix.bind(this.#fd, socketAddress(local, family));
+      bindTo(posix, this.#fd, local, family);
       posix.listen(this.#fd, backlog);
       this.local = boundTo(posix, this.#fd) as Endpoint;
     } catch (error) {

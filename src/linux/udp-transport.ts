@@ -18,7 +18,7 @@ import type { NamespaceContext } from "./context.ts";
 import {
   AF_INET,
   AF_INET6,
-  anyAddress,
+  bindTo,
   boundTo,
   familyOf,
   IPPROTO_IPV6,
@@ -139,7 +139,7 @@ function open(posix: Posix, context: NamespaceContext, request: OpenTransportReq
   const fd = context.run(() => posix.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP));
   try {
     if (family === 6) posix.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, request.dualStack ? 0 : 1);
-    posix.bind(fd, request.local ? socketAddress(request.local, family) : anyAddress(family));
+    bindTo(posix, fd, request.local, family);
     return fd;
   } catch (error) {
     posix.close(fd);
