@@ -26,7 +26,7 @@ import type {
   PeerStats,
   SetPeerOptions,
 } from "./model.ts";
-import { Peers, wipeKey } from "./peers.ts";
+import { Peers } from "./peers.ts";
 import type { CoreTransport } from "./transport.ts";
 import { Transports } from "./transports.ts";
 import {
@@ -36,6 +36,7 @@ import {
   validateEventOptions,
   validateSignal,
 } from "./validate.ts";
+import { wipeKey } from "./wipe-key.ts";
 
 /** What an interface is made of. */
 export interface InterfaceParts {
@@ -226,9 +227,16 @@ export class CoreInterface implements DcoInterface {
     keys: readonly { readonly peer: number; readonly key: KeyOptions }[],
     options?: BulkOptions,
   ): Promise<BulkResult<void>[]> {
-    return this.#bulk("installKeys", "keys", keys, options, (item, path) =>
-      this.#peers.installKey(item?.peer, item?.key, undefined, path),
-    );
+    const begun = new Set<number>();
+    const install = (item: (typeof keys)[number], path: string, at: number) => {
+      begun.add(at);
+      return this.#peers.installKey(item?.peer, item?.key, undefined, path);
+    };
+    return this.#bulk("installKeys", "keys", keys, options, install).finally(() => {
+      if (!Array.isArray(keys)) return;
+      for (const [at, item] of keys.entries())
+        if (!begun.has(at) && item?.key?.wipe === true) wipeKey(item.key);
+    });
   }
 
   removePeers(ids: readonly number[], options?: BulkOptions): Promise<BulkResult<void>[]> {
@@ -257,14 +265,14 @@ export class CoreInterface implements DcoInterface {
     field: string,
     items: readonly I[],
     options: BulkOptions | undefined,
-    one: (item: I, path: string) => Promise<T>,
+    one: (item: I, path: string, at: number) => Promise<T>,
   ): Promise<BulkResult<T>[]> {
     const call = { operation, target: this.name, options: undefined };
     return this.#calls.change(call, async () =>
       runBulk(validateArray(items, field), validateBulkOptions(options), async (item, at) => {
         try {
           this.#calls.lifetime.check();
-          return await one(item, `${field}[${at}]`);
+          return await one(item, `${field}[${at}]`, at);
         } catch (error) {
           throw describeError(error, operation, `${field}[${at}]`);
         }

@@ -6,6 +6,7 @@ import { DcoError, invalid } from "./errors.ts";
 import { KeyLedger } from "./key-ledger.ts";
 import type { KeySlot } from "./model.ts";
 import type { PeerRecord } from "./peer-table.ts";
+import { isWiped } from "./wipe-key.ts";
 
 /** Installs, swaps and deletes keys of one interface's peers. */
 export class PeerKeys {
@@ -19,6 +20,7 @@ export class PeerKeys {
 
   async install(record: PeerRecord, key: KeyRequest): Promise<void> {
     checkSlot(record, key);
+    checkContents(key);
     const encrypt = this.#encrypt.reserve(key.encryptKey);
     const decrypt = encrypt && this.#decrypt.reserve(key.decryptKey);
     if (!encrypt || !decrypt) {
@@ -63,6 +65,16 @@ export class PeerKeys {
     if (!record.slotsUnknown && !record.slots.has(slot)) return;
     await this.#backend.deleteKey(record.id, slot);
     record.slots.delete(slot);
+  }
+}
+
+/** A key that waited for its turn may have been wiped meanwhile, by the call before or by the caller. */
+function checkContents({ encryptKey, decryptKey }: KeyRequest): void {
+  for (const [field, bytes] of [
+    ["encrypt.key", encryptKey],
+    ["decrypt.key", decryptKey],
+  ] as const) {
+    if (isWiped(bytes)) throw invalid(field, "is all zero: it was wiped, or never filled");
   }
 }
 

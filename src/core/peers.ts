@@ -22,6 +22,7 @@ import {
   validateSetPeer,
   validateSlot,
 } from "./validate.ts";
+import { wipeKey } from "./wipe-key.ts";
 
 /** In p2p mode all peers share one lock, since one replaces another. */
 const P2P_LOCK = -1;
@@ -322,13 +323,4 @@ function remoteOf(
 
 function unlessNotFound(error: unknown): undefined {
   if (!DcoError.is(error) || error.code !== "not-found") throw error;
-}
-
-/** Zeroes the four arrays of a key. */
-export function wipeKey(key: KeyOptions): void {
-  for (const direction of [key.encrypt, key.decrypt]) {
-    for (const bytes of [direction?.key, direction?.nonceTail]) {
-      if (bytes instanceof Uint8Array) bytes.fill(0);
-    }
-  }
 }

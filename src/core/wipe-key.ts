@@ -1,0 +1,20 @@
+/**
+ * Key bytes of the caller's that are to be gone.
+ */
+import { types } from "node:util";
+import type { KeyDirection } from "./model.ts";
+
+/** Zeroes the four arrays of a key, whatever else is wrong with it. */
+export function wipeKey(key: { readonly encrypt?: KeyDirection; readonly decrypt?: KeyDirection }): void {
+  for (const direction of [key.encrypt, key.decrypt]) {
+    for (const bytes of [direction?.key, direction?.nonceTail]) {
+      // Not by instanceof: the arrays of another realm are taken as well.
+      if (types.isUint8Array(bytes)) bytes.fill(0);
+    }
+  }
+}
+
+/** Whether there is nothing in it: it was wiped, or never filled. */
+export function isWiped(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
