@@ -31,8 +31,7 @@ export class PeerKeys {
     try {
       await this.#backend.installKey(record.id, key);
     } catch (error) {
-      const effect = DcoError.is(error) ? error.effect : "unknown";
-      if (effect === "none") {
+      if (hadNoEffect(error)) {
         encrypt.release();
         decrypt.release();
       } else {
@@ -53,7 +52,15 @@ export class PeerKeys {
     if (!record.slotsUnknown && !record.slots.has("secondary")) {
       throw new DcoError("not-found", `peer ${record.id} has no key in its secondary slot`);
     }
-    await this.#backend.swapKeys(record.id);
+    try {
+      await this.#backend.swapKeys(record.id);
+    } catch (error) {
+      if (!hadNoEffect(error)) {
+        record.slots.clear();
+        record.slotsUnknown = true;
+      }
+      throw error;
+    }
     const primary = record.slots.get("primary");
     const secondary = record.slots.get("secondary");
     record.slots.clear();
@@ -79,8 +86,7 @@ function checkContents({ encryptKey, decryptKey }: KeyRequest): void {
 }
 
 function checkSlot(record: PeerRecord, key: KeyRequest): void {
-  if (record.slotsUnknown) return;
-  if (key.slot === "secondary" && !record.slots.has("primary")) {
+  if (key.slot === "secondary" && !record.slots.has("primary") && !record.slotsUnknown) {
     throw invalid("slot", "the primary slot is empty; the first key goes there");
   }
   const other = record.slots.get(key.slot === "primary" ? "secondary" : "primary");
@@ -90,4 +96,8 @@ function checkSlot(record: PeerRecord, key: KeyRequest): void {
       `key id ${key.id} is in the ${other.slot} slot; packets could not tell the two apart`,
     );
   }
+}
+
+function hadNoEffect(error: unknown): boolean {
+  return DcoError.is(error) && error.effect === "none";
 }

@@ -3,7 +3,7 @@
  */
 import type { AddPeerRequest, BackendInterface, BackendPeer, KeyRequest } from "./backend.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { DcoError, invalid, unsupported } from "./errors.ts";
+import { DcoError, invalid, unsupported, withEffect } from "./errors.ts";
 import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
 import type { KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from "./model.ts";
 import { PeerKeys } from "./peer-keys.ts";
@@ -266,7 +266,12 @@ export class Peers {
     if (record.keepaliveArmed || record.keepalive === "off") return;
     const { keepalive } = record;
     const fields = { remote: undefined, local: undefined, vpn4: undefined, vpn6: undefined };
-    await this.#backend.setPeer(record.id, { ...fields, routes: undefined, txId: undefined, keepalive });
+    try {
+      await this.#backend.setPeer(record.id, { ...fields, routes: undefined, txId: undefined, keepalive });
+    } catch (error) {
+      // The kernel has the key; the next one arms the keepalive.
+      throw withEffect(error, "done");
+    }
     record.keepaliveArmed = true;
   }
 
