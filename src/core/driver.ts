@@ -130,7 +130,7 @@ export class CoreDriver implements DcoDriver {
     body: (signal: AbortSignal | undefined) => Promise<T>,
   ): Promise<T> {
     const undo = async (late: T) => {
-      if (late instanceof CoreInterface) await late.close();
+      if (late instanceof CoreInterface) await late.abandon();
     };
     return this.#calls.ask({ operation, target, options, readSignal: validateSignal, undo }, body);
   }

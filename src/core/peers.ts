@@ -27,6 +27,9 @@ import { wipeKey } from "./wipe-key.ts";
 /** In p2p mode all peers share one lock, since one replaces another. */
 const P2P_LOCK = -1;
 
+/** Adopted peers whose keys are read before the event loop gets a turn. */
+const ADOPTED_PER_TURN = 64;
+
 type Signal = AbortSignal | undefined;
 
 /** The peers of one interface. */
@@ -64,14 +67,30 @@ export class Peers {
     throw new DcoError("not-found", `interface ${this.#backend.name} has no peer ${id}`, { effect: "none" });
   }
 
-  /** Takes in the peers that an existing interface has. */
+  /** Takes in the peers that an existing interface has, or removes them. They may end meanwhile. */
   async adopt(flush: boolean): Promise<void> {
     const { table } = this.lives;
-    for (const peer of await this.#backend.peers()) {
-      const keys = this.#capabilities.readKeys ? await this.#backend.keys(peer.id) : undefined;
-      table.begin(table.fromKernel(peer, keys));
+    // All at once, so that no end of one is missed while others are asked about.
+    for (const peer of await this.#backend.peers()) table.begin(table.fromKernel(peer));
+    if (flush) {
+      const removals = table.all().map(({ id }) => this.remove(id, undefined).catch(unlessNotFound));
+      for (const result of await Promise.allSettled(removals)) {
+        if (result.status === "rejected") throw result.reason;
+      }
+    } else if (this.#capabilities.readKeys) {
+      for (const [n, record] of table.all().entries()) {
+        if (n % ADOPTED_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+        await this.#locked(record.id, () => this.#readKeys(record)).catch(unlessNotFound);
+      }
     }
-    if (flush) await Promise.all(table.all().map((record) => this.remove(record.id, undefined)));
+  }
+
+  async #readKeys(record: PeerRecord): Promise<void> {
+    if (record.ended !== undefined) return;
+    const keys = await this.#backend.keys(record.id);
+    if (keys === undefined) return;
+    record.slotsUnknown = false;
+    for (const key of keys) record.slots.set(key.slot, key);
   }
 
   /** @param path where the options stand in a bulk call */
@@ -159,7 +178,7 @@ export class Peers {
       for (const peer of await this.#backend.peers()) {
         const record = table.get(peer.id);
         if (record) refresh(record, peer);
-        else if (discover) table.begin(table.fromKernel(peer, undefined));
+        else if (discover) table.begin(table.fromKernel(peer));
       }
     }
     return table.all().map(peerInfo);
@@ -257,7 +276,7 @@ export class Peers {
       if (peer) found = [peer];
     }
     for (const peer of found) {
-      if (table.get(peer.id) === undefined) table.begin(table.fromKernel(peer, undefined));
+      if (table.get(peer.id) === undefined) table.begin(table.fromKernel(peer));
     }
   }
 
