@@ -130,7 +130,7 @@ export class CoreDriver implements DcoDriver {
     body: (signal: AbortSignal | undefined) => Promise<T>,
   ): Promise<T> {
     const undo = async (late: T) => {
-      if (late instanceof CoreInterface) await late.close();
+      if (late instanceof CoreInterface) await late.abandon();
     };
     // What was given instead of a name is not repeated: it may be a key.
     const name = typeof target === "string" ? target : undefined;

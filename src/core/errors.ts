@@ -142,3 +142,11 @@ export function describeError(error: unknown, operation: string, target?: string
   if (error.stack !== undefined) copy.stack = error.stack;
   return copy;
 }
+
+/** The same failure, of a call whose effect stands to another extent than that of the step that failed. */
+export function withEffect(error: unknown, effect: Effect): DcoError {
+  if (!DcoError.is(error)) return new DcoError("system", String(error), { effect, cause: error });
+  const copy = new DcoError(error.code, error.message, { ...error.toJSON(), cause: error.cause, effect });
+  if (error.stack !== undefined) copy.stack = error.stack;
+  return copy;
+}

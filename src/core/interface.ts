@@ -26,7 +26,7 @@ import type {
   PeerStats,
   SetPeerOptions,
 } from "./model.ts";
-import { Peers, wipeIfWanted } from "./peers.ts";
+import { Peers } from "./peers.ts";
 import type { CoreTransport } from "./transport.ts";
 import { Transports } from "./transports.ts";
 import {
@@ -36,6 +36,7 @@ import {
   validateEventOptions,
   validateSignal,
 } from "./validate.ts";
+import { wipeIfWanted } from "./wipe-key.ts";
 
 /** What an interface is made of. */
 export interface InterfaceParts {
@@ -61,6 +62,7 @@ export class CoreInterface implements DcoInterface {
   readonly #calls: Calls;
   readonly #peers: Peers;
   readonly #transports: Transports;
+  #deleteOnClose: boolean;
   #removed = false;
   #closing: Promise<void> | undefined;
 
@@ -72,6 +74,7 @@ export class CoreInterface implements DcoInterface {
     this.index = backend.index;
     this.mode = backend.mode;
     this.role = role;
+    this.#deleteOnClose = parts.deleteOnClose;
     this.capabilities = capabilities;
     this.#calls = new Calls(`interface ${backend.name}`, backendName, backend.name, role === "observer");
     this.#peers = new Peers(backend, backendName, capabilities, this.#calls.lifetime);
@@ -96,10 +99,16 @@ export class CoreInterface implements DcoInterface {
       dco.#peers.lives.take({ type: "link", up: await parts.backend.isLinkUp() });
       if (listPeers) await dco.#peers.adopt(flushPeers);
     } catch (error) {
-      await dco.close().catch(() => {});
+      await dco.abandon().catch(() => {});
       throw error;
     }
     return dco;
+  }
+
+  /** Closes what nobody got: what was there before stays there. */
+  abandon(): Promise<void> {
+    this.#deleteOnClose &&= this.#backend.created;
+    return this.close();
   }
 
   get closed(): boolean {
@@ -295,7 +304,8 @@ export class CoreInterface implements DcoInterface {
   }
 
   async #close(): Promise<void> {
-    const { capabilities, deleteOnClose, onClosed } = this.#parts;
+    const { capabilities, onClosed } = this.#parts;
+    const deleteOnClose = this.#deleteOnClose;
     const { lives } = this.#peers;
     this.#calls.lifetime.close();
     this.#transports.closing = true;

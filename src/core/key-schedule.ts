@@ -27,6 +27,7 @@ import {
 import { type CallOptions, type KeyInfo, type KeySlot, MAX_KEY_ID, type PeerStats } from "./model.ts";
 import { readInteger } from "./validate/shape.ts";
 import { validateArray, validatePeerId } from "./validate.ts";
+import { wipeKey } from "./wipe-key.ts";
 
 /** What is known of the key in a slot. */
 interface Entry {
@@ -123,7 +124,7 @@ export class KeySchedule {
       return { id, slot };
     });
     return work.finally(() => {
-      if (key?.wipe === true && !handedOver) wipe(key);
+      if (key?.wipe === true && !handedOver) wipeKey(key);
     });
   }
 
@@ -349,12 +350,4 @@ function hadNoEffect(error: unknown): boolean {
   if (!DcoError.is(error)) return false;
   if (error.effect !== undefined) return error.effect === "none";
   return ["invalid", "unsupported", "not-found", "permission"].includes(error.code);
-}
-
-function wipe(key: ScheduledKey): void {
-  for (const direction of [key.encrypt, key.decrypt]) {
-    for (const bytes of [direction?.key, direction?.nonceTail]) {
-      if (bytes instanceof Uint8Array) bytes.fill(0);
-    }
-  }
 }

@@ -7,6 +7,7 @@ import { KeyLedger } from "./key-ledger.ts";
 import type { KeySlot } from "./model.ts";
 import type { PeerRecord } from "./peer-table.ts";
 import { at } from "./validate.ts";
+import { isWiped } from "./wipe-key.ts";
 
 /** Installs, swaps and deletes keys of one interface's peers. */
 export class PeerKeys {
@@ -21,6 +22,7 @@ export class PeerKeys {
   /** @param path where the key stands in a bulk call */
   async install(record: PeerRecord, key: KeyRequest, path?: string): Promise<void> {
     checkSlot(record, key, path);
+    checkContents(key, path);
     const encrypt = this.#encrypt.reserve(key.encryptKey);
     const decrypt = encrypt && this.#decrypt.reserve(key.decryptKey);
     if (!encrypt || !decrypt) {
@@ -31,8 +33,7 @@ export class PeerKeys {
     try {
       await this.#backend.installKey(record.id, key);
     } catch (error) {
-      const effect = DcoError.is(error) ? error.effect : "unknown";
-      if (effect === "none") {
+      if (hadNoEffect(error)) {
         encrypt.release();
         decrypt.release();
       } else {
@@ -53,7 +54,15 @@ export class PeerKeys {
     if (!record.slotsUnknown && !record.slots.has("secondary")) {
       throw new DcoError("not-found", `peer ${record.id} has no key in its secondary slot`);
     }
-    await this.#backend.swapKeys(record.id);
+    try {
+      await this.#backend.swapKeys(record.id);
+    } catch (error) {
+      if (!hadNoEffect(error)) {
+        record.slots.clear();
+        record.slotsUnknown = true;
+      }
+      throw error;
+    }
     const primary = record.slots.get("primary");
     const secondary = record.slots.get("secondary");
     record.slots.clear();
@@ -68,9 +77,18 @@ export class PeerKeys {
   }
 }
 
+/** A key that waited for its turn may have been wiped meanwhile, by the call before or by the caller. */
+function checkContents({ encryptKey, decryptKey }: KeyRequest, path: string | undefined): void {
+  for (const [field, bytes] of [
+    ["encrypt.key", encryptKey],
+    ["decrypt.key", decryptKey],
+  ] as const) {
+    if (isWiped(bytes)) throw invalid(at(path, field), "is all zero: it was wiped, or never filled");
+  }
+}
+
 function checkSlot(record: PeerRecord, key: KeyRequest, path: string | undefined): void {
-  if (record.slotsUnknown) return;
-  if (key.slot === "secondary" && !record.slots.has("primary")) {
+  if (key.slot === "secondary" && !record.slots.has("primary") && !record.slotsUnknown) {
     throw invalid(at(path, "slot"), "the primary slot is empty; the first key goes there");
   }
   const other = record.slots.get(key.slot === "primary" ? "secondary" : "primary");
@@ -80,4 +98,8 @@ function checkSlot(record: PeerRecord, key: KeyRequest, path: string | undefined
       `key id ${key.id} is in the ${other.slot} slot; packets could not tell the two apart`,
     );
   }
+}
+
+function hadNoEffect(error: unknown): boolean {
+  return DcoError.is(error) && error.effect === "none";
 }

@@ -74,8 +74,8 @@ export class PeerTable {
     };
   }
 
-  /** A new life, of a peer that was found in the kernel. */
-  fromKernel(peer: BackendPeer, keys: readonly KeyInfo[] | undefined): PeerRecord {
+  /** A new life, of a peer that was found in the kernel. What its slots hold is not known yet. */
+  fromKernel(peer: BackendPeer): PeerRecord {
     return {
       id: peer.id,
       generation: ++this.#generation,
@@ -86,8 +86,8 @@ export class PeerTable {
       keepalive: peer.keepalive ?? "off",
       keepaliveArmed: true,
       txId: peer.txId ?? peer.id,
-      slots: new Map(keys?.map((key) => [key.slot, key])),
-      slotsUnknown: keys === undefined,
+      slots: new Map(),
+      slotsUnknown: true,
       ending: undefined,
       ended: undefined,
     };

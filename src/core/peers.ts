@@ -3,7 +3,7 @@
  */
 import type { AddPeerRequest, BackendInterface, BackendPeer, KeyRequest } from "./backend.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { DcoError, invalid, unsupported } from "./errors.ts";
+import { DcoError, invalid, unsupported, withEffect } from "./errors.ts";
 import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
 import type { KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from "./model.ts";
 import { PeerKeys } from "./peer-keys.ts";
@@ -24,9 +24,13 @@ import {
   validateSetPeer,
   validateSlot,
 } from "./validate.ts";
+import { wipeIfWanted } from "./wipe-key.ts";
 
 /** In p2p mode all peers share one lock, since one replaces another. */
 const P2P_LOCK = -1;
+
+/** Adopted peers whose keys are read before the event loop gets a turn. */
+const ADOPTED_PER_TURN = 64;
 
 type Signal = AbortSignal | undefined;
 
@@ -65,14 +69,30 @@ export class Peers {
     throw new DcoError("not-found", `interface ${this.#backend.name} has no peer ${id}`, { effect: "none" });
   }
 
-  /** Takes in the peers that an existing interface has. */
+  /** Takes in the peers that an existing interface has, or removes them. They may end meanwhile. */
   async adopt(flush: boolean): Promise<void> {
     const { table } = this.lives;
-    for (const peer of await this.#backend.peers()) {
-      const keys = this.#capabilities.readKeys ? await this.#backend.keys(peer.id) : undefined;
-      table.begin(table.fromKernel(peer, keys));
+    // All at once, so that no end of one is missed while others are asked about.
+    for (const peer of await this.#backend.peers()) table.begin(table.fromKernel(peer));
+    if (flush) {
+      const removals = table.all().map(({ id }) => this.remove(id, undefined).catch(unlessNotFound));
+      for (const result of await Promise.allSettled(removals)) {
+        if (result.status === "rejected") throw result.reason;
+      }
+    } else if (this.#capabilities.readKeys) {
+      for (const [n, record] of table.all().entries()) {
+        if (n % ADOPTED_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+        await this.#locked(record.id, () => this.#readKeys(record)).catch(unlessNotFound);
+      }
     }
-    if (flush) await Promise.all(table.all().map((record) => this.remove(record.id, undefined)));
+  }
+
+  async #readKeys(record: PeerRecord): Promise<void> {
+    if (record.ended !== undefined) return;
+    const keys = await this.#backend.keys(record.id);
+    if (keys === undefined) return;
+    record.slotsUnknown = false;
+    for (const key of keys) record.slots.set(key.slot, key);
   }
 
   /** @param path where the options stand in a bulk call */
@@ -160,7 +180,7 @@ export class Peers {
       for (const peer of await this.#backend.peers()) {
         const record = table.get(peer.id);
         if (record) refresh(record, peer);
-        else if (discover) table.begin(table.fromKernel(peer, undefined));
+        else if (discover) table.begin(table.fromKernel(peer));
       }
     }
     return table.all().map(peerInfo);
@@ -276,7 +296,7 @@ export class Peers {
       if (peer) found = [peer];
     }
     for (const peer of found) {
-      if (table.get(peer.id) === undefined) table.begin(table.fromKernel(peer, undefined));
+      if (table.get(peer.id) === undefined) table.begin(table.fromKernel(peer));
     }
   }
 
@@ -285,7 +305,12 @@ export class Peers {
     if (record.keepaliveArmed || record.keepalive === "off") return;
     const { keepalive } = record;
     const fields = { remote: undefined, local: undefined, vpn4: undefined, vpn6: undefined };
-    await this.#backend.setPeer(record.id, { ...fields, routes: undefined, txId: undefined, keepalive });
+    try {
+      await this.#backend.setPeer(record.id, { ...fields, routes: undefined, txId: undefined, keepalive });
+    } catch (error) {
+      // The kernel has the key; the next one arms the keepalive.
+      throw withEffect(error, "done");
+    }
     record.keepaliveArmed = true;
   }
 
@@ -342,19 +367,4 @@ function remoteOf(
 
 function unlessNotFound(error: unknown): undefined {
   if (!DcoError.is(error) || error.code !== "not-found") throw error;
-}
-
-/** Zeroes the four arrays of a key that says so. It may have been refused: nothing is known of its shape. */
-export function wipeIfWanted(read: () => unknown): void {
-  try {
-    const { wipe, encrypt, decrypt } = read() as Partial<KeyOptions>;
-    if (wipe !== true) return;
-    for (const direction of [encrypt, decrypt]) {
-      for (const bytes of [direction?.key, direction?.nonceTail]) {
-        if (bytes instanceof Uint8Array) bytes.fill(0);
-      }
-    }
-  } catch {
-    // It cannot be read, so it is no key: the call says that.
-  }
 }
