@@ -19,7 +19,7 @@ import type {
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError } from "../core/errors.ts";
-import { mapIpv4 } from "../core/ip.ts";
+import { mapIpv4, parseIp } from "../core/ip.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Configuration } from "./configure.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
@@ -393,6 +393,17 @@ function copyOf({ key, nonceTail }: KeyDirection): KeyDirection {
   return { key: Uint8Array.from(key), nonceTail: Uint8Array.from(nonceTail) };
 }
 
+/**
+ * The address that a UDP socket is bound to, if it is bound to one: the kernel would send from whatever address the
+ * route has, and the answers would come to where the socket does not listen.
+ */
+function boundAddress(transport: BackendTransport | undefined, family: 4 | 6): Uint8Array | undefined {
+  if (transport?.protocol !== "udp" || transport.local === undefined) return undefined;
+  const bytes = parseIp(transport.local.address);
+  const fits = bytes?.length === (family === 6 ? 16 : 4) && bytes.some((byte) => byte !== 0);
+  return fits ? bytes : undefined;
+}
+
 /** A peer's fields as the kernel wants them: an IPv6 socket has IPv4 addresses mapped. */
 function settingsOf(id: number, fields: PeerFields, transport: BackendTransport | undefined): PeerSettings {
   const { remote, local, keepalive } = fields;
@@ -404,7 +415,7 @@ function settingsOf(id: number, fields: PeerFields, transport: BackendTransport 
     remoteAddress: bytes(remote),
     remotePort: remote?.port,
     remoteScopeId: remote?.scopeId,
-    localAddress: bytes(local),
+    localAddress: bytes(local) ?? (remote && boundAddress(transport, remote.family)),
     vpnIpv4: fields.vpn4,
     vpnIpv6: fields.vpn6,
     keepaliveInterval: keepalive === "off" ? 0 : keepalive?.interval,
