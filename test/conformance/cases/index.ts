@@ -20,6 +20,7 @@ import { peerCases } from "./peers.ts";
 import { protectionCases } from "./protection.ts";
 import { raceCases } from "./races.ts";
 import { refusalCases } from "./refusals.ts";
+import { refusedRightsCases } from "./refused-rights.ts";
 import { refusedSocketCases } from "./refused-sockets.ts";
 import { rotationCases } from "./rotation.ts";
 import { routeCases } from "./routes.ts";
@@ -51,6 +52,7 @@ export const ALL_CASES: readonly Case[] = [
   ...badArgumentCases,
   ...refusalCases,
   ...refusedSocketCases,
+  ...refusedRightsCases,
 ];
 
 /** Groups that are run once with every way of getting events. */
