@@ -302,6 +302,7 @@ export interface BackendDriver {
   ): Promise<BackendInterface>;
   adoptInterface(request: AdoptInterfaceRequest, signal: AbortSignal | undefined): Promise<BackendInterface>;
   listInterfaces(extras: Extras): Promise<InterfaceInfo[]>;
-  deleteInterface(name: string, extras: Extras): Promise<void>;
+  /** @param index delete only the one with this index: another may have taken the name (then `not-found`) */
+  deleteInterface(name: string, extras: Extras, index?: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -80,7 +80,7 @@ export class CoreDriver implements DcoDriver {
       for (const info of await this.#backend.listInterfaces(extras)) {
         if (info.owner === undefined || info.owner.alive) continue;
         try {
-          await this.#backend.deleteInterface(info.name, extras);
+          await this.#backend.deleteInterface(info.name, extras, info.index);
           removed.push(info);
         } catch (error) {
           // Another process cleans up as well.

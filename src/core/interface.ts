@@ -105,9 +105,9 @@ export class CoreInterface implements DcoInterface {
     return dco;
   }
 
-  /** Closes what nobody got: what was there before stays there. */
+  /** Closes what nobody got: what was made for it goes, whatever was wanted; what was there before stays there. */
   abandon(): Promise<void> {
-    this.#deleteOnClose &&= this.#backend.created;
+    this.#deleteOnClose = this.#backend.created;
     return this.close();
   }
 

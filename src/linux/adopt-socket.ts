@@ -8,6 +8,7 @@ import {
   AF_INET,
   AF_INET6,
   boundTo,
+  connectedTo,
   IPPROTO_TCP,
   IPPROTO_UDP,
   SO_DOMAIN,
@@ -54,6 +55,7 @@ export function adoptSocket(
   const domain = ask(() => option(SO_DOMAIN), `is not a socket, but should be ${name}`);
   const fits = domain === AF_INET || domain === AF_INET6;
   if (!fits || option(SO_TYPE) !== type || option(SO_PROTOCOL) !== protocol) throw refuse(`is not ${name}`);
-  if (!boundTo(posix, fd)?.port) throw refuse(kind === "udp" ? "is not bound" : "is not connected");
+  if (kind === "tcp") ask(() => connectedTo(posix, fd), "is not connected");
+  else if (!boundTo(posix, fd)?.port) throw refuse("is not bound");
   return ownership === "take" ? fd : posix.fcntlDup(fd);
 }

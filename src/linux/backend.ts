@@ -121,8 +121,14 @@ export class LinuxBackend implements BackendDriver {
     return this.#within(extras, (context) => listLinks(context, KIND));
   }
 
-  deleteInterface(name: string, extras: Extras): Promise<void> {
-    return this.#within(extras, (context) => removeLink(context, requireLink(context, name, KIND).index));
+  deleteInterface(name: string, extras: Extras, index?: number): Promise<void> {
+    return this.#within(extras, async (context) => {
+      const link = requireLink(context, name, KIND);
+      if (index !== undefined && link.index !== index) {
+        throw new DcoError("not-found", `interface ${name} is another by now`, { effect: "none" });
+      }
+      await removeLink(context, link.index);
+    });
   }
 
   close(): Promise<void> {

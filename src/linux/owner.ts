@@ -40,12 +40,18 @@ export function ownerOf(name: string, alias: string | undefined): OwnerMarker | 
   return { pid, startTime: start, alive: startTime(String(pid)) === start };
 }
 
-/** Start time of a process in clock ticks since boot (proc(5), field 22 of stat); undefined if there is none. */
+/**
+ * Start time of a process in clock ticks since boot (proc(5), field 22 of stat); undefined if there is none, or
+ * only what its parent has not yet taken note of.
+ */
 function startTime(pid: string): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The second field is the command in parentheses, and may hold anything.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // A zombie whose other threads live is none: its first thread has ended before them.
+    const isOver = fields[0] === "Z" && Number(fields[17]) <= 1;
+    return isOver ? undefined : fields[19];
   } catch {
     return undefined;
   }

@@ -19,6 +19,9 @@ import { peerSettingCases } from "./peer-settings.ts";
 import { peerCases } from "./peers.ts";
 import { protectionCases } from "./protection.ts";
 import { raceCases } from "./races.ts";
+import { refusalCases } from "./refusals.ts";
+import { refusedRightsCases } from "./refused-rights.ts";
+import { refusedSocketCases } from "./refused-sockets.ts";
 import { rotationCases } from "./rotation.ts";
 import { routeCases } from "./routes.ts";
 import { statsCases } from "./stats.ts";
@@ -47,6 +50,9 @@ export const ALL_CASES: readonly Case[] = [
   ...badTransportCases,
   ...badInterfaceCases,
   ...badArgumentCases,
+  ...refusalCases,
+  ...refusedSocketCases,
+  ...refusedRightsCases,
 ];
 
 /** Groups that are run once with every way of getting events. */

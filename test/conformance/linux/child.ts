@@ -1,0 +1,118 @@
+/**
+ * Programs of `children/`, each in a process of its own at a site.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { inTime } from "../expect.ts";
+import type { Site, World } from "../world.ts";
+import { namespaceOf } from "./raw.ts";
+
+/** How a process ended. */
+export interface ChildEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Long enough to start Node on an emulated machine that does something else as well. */
+const START_MS = 60_000;
+
+/** Compiled code, so that only the first process of a run has to compile. */
+let cache: string | undefined;
+
+function compileCache(): string {
+  if (cache === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), "dcokit-compiled-"));
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    cache = folder;
+  }
+  return cache;
+}
+
+/** How to start one. */
+export interface ChildOptions {
+  /** Programs that start it, such as `["unshare", "-Urn"]`. */
+  readonly by?: readonly string[];
+}
+
+/** A running program. The world kills it at the end of the case. */
+export class Child {
+  readonly lines: string[] = [];
+  readonly ended: Promise<ChildEnd>;
+  readonly #process: ChildProcess;
+  #stderr = "";
+  #wakes: (() => void)[] = [];
+  #end: ChildEnd | undefined;
+
+  /** @param order what the program is told; as JSON */
+  constructor(world: World, site: Site, program: string, order: unknown, options: ChildOptions = {}) {
+    const script = fileURLToPath(new URL(`../children/${program}.ts`, import.meta.url));
+    const node = [process.execPath, "--no-warnings", script, JSON.stringify(order)];
+    const child = spawn(
+      "nsenter",
+      [`--net=/run/netns/${namespaceOf(site)}`, ...(options.by ?? []), ...node],
+      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_COMPILE_CACHE: compileCache() } },
+    );
+    this.#process = child;
+    let rest = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      const parts = (rest + text).split("\n");
+      rest = parts.pop() ?? "";
+      this.lines.push(...parts);
+      for (const wake of this.#wakes.splice(0)) wake();
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderr += text;
+    });
+    this.ended = new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code, signal) => {
+        this.#end = { code, signal };
+        for (const wake of this.#wakes.splice(0)) wake();
+        resolve(this.#end);
+      });
+    });
+    this.ended.catch(() => {});
+    world.onClose(async () => {
+      if (this.#end === undefined) child.kill("SIGKILL");
+      await this.ended;
+    });
+  }
+
+  /** Of the process that was started; another's, if what started it made one. */
+  get pid(): number {
+    return this.#process.pid as number;
+  }
+
+  /** What it complained of. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** The rest of the next line that begins so. */
+  async told(word: string): Promise<string> {
+    const find = async () => {
+      for (;;) {
+        const line = this.lines.find((each) => each.startsWith(word));
+        if (line !== undefined) return line.slice(word.length).trim();
+        if (this.#end)
+          throw new Error(
+            `the process ended (${JSON.stringify(this.#end)}) without ${word}: ${this.#stderr}`,
+          );
+        await new Promise<void>((resolve) => this.#wakes.push(resolve));
+      }
+    };
+    return inTime(find(), `waiting for ${word}`, START_MS);
+  }
+
+  /** How it ended, in time. */
+  end(what: string): Promise<ChildEnd> {
+    return inTime(this.ended, what, START_MS);
+  }
+
+  kill(): void {
+    this.#process.kill("SIGKILL");
+  }
+}
