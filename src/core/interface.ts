@@ -161,11 +161,11 @@ export class CoreInterface implements DcoInterface {
   }
 
   addPeer(peer: AddPeerOptions, options?: CallOptions): Promise<PeerRef> {
-    const undo = ({ id }: PeerRef) => this.#peers.remove(id, undefined);
-    const target = peerName(idOf(peer));
-    return this.#calls.change({ operation: "addPeer", target, options, undo }, (signal) =>
-      this.#peers.add(peer, signal),
-    );
+    const undo = (ref: PeerRef) => this.#peers.undoAdd(ref);
+    // What was replaced does not come back.
+    const abortEffect = peer?.replace === true ? "unknown" : "none";
+    const call = { operation: "addPeer", target: peerName(idOf(peer)), options, undo, abortEffect } as const;
+    return this.#calls.change(call, (signal) => this.#peers.add(peer, signal));
   }
 
   setPeer(id: number, peer: SetPeerOptions, options?: CallOptions): Promise<void> {
