@@ -71,7 +71,9 @@ export class TcpTransport implements BackendTransport {
 
   start(handlers: BackendTransportHandlers): void {
     this.#handlers = handlers;
-    this.#watcher = this.#ffi.watchReadable(this.fd, () => this.#read());
+    this.#watcher = this.#ffi.watchReadable(this.fd, () => this.#read(), {
+      onError: (error) => this.#end(error),
+    });
   }
 
   /**
@@ -197,7 +199,7 @@ export class TcpTransport implements BackendTransport {
     this.#lowWater = bytes;
   }
 
-  #end(error: DcoError | undefined): void {
+  #end(error: Error | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#watcher?.close();
