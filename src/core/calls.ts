@@ -65,3 +65,12 @@ export class Calls {
     });
   }
 }
+
+/** A field of options that are not checked yet: they may be of any kind, and are refused where they are checked. */
+export function peek(options: unknown, field: string): unknown {
+  try {
+    return (options as Readonly<Record<string, unknown>>)[field];
+  } catch {
+    return undefined;
+  }
+}

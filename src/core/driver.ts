@@ -2,7 +2,7 @@
  * The driver of the contract, over a backend's.
  */
 import type { BackendDriver, BackendInterface } from "./backend.ts";
-import { Calls } from "./calls.ts";
+import { Calls, peek } from "./calls.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { DcoDriver, DcoInterface } from "./contract.ts";
 import { DcoError, describeError, type Effect, unsupported } from "./errors.ts";
@@ -47,8 +47,8 @@ export class CoreDriver implements DcoDriver {
       const backend = await this.#backend.createInterface(request, signal);
       return this.#open(backend, "owner", request.deleteOnClose ?? backend.created, false);
     };
-    const effect = options?.onExisting === "replace" ? "unknown" : "none";
-    return this.#ask<DcoInterface>("createInterface", nameOf(options), options, create, effect);
+    const effect = peek(options, "onExisting") === "replace" ? "unknown" : "none";
+    return this.#ask<DcoInterface>("createInterface", peek(options, "name"), options, create, effect);
   }
 
   adoptInterface(name: string, options: AdoptInterfaceOptions = {}): Promise<DcoInterface> {
@@ -61,7 +61,7 @@ export class CoreDriver implements DcoDriver {
       const backend = await this.#backend.adoptInterface(request, signal);
       return this.#open(backend, request.role, request.deleteOnClose, request.peers === "flush");
     };
-    const effect = options?.peers === "flush" ? "unknown" : "none";
+    const effect = peek(options, "peers") === "flush" ? "unknown" : "none";
     return this.#ask<DcoInterface>("adoptInterface", name, options, adopt, effect);
   }
 
@@ -158,14 +158,5 @@ export class CoreDriver implements DcoDriver {
     await this.#backend.close();
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw describeError(failed.reason, "close", "driver");
-  }
-}
-
-function nameOf(options: CreateInterfaceOptions): string | undefined {
-  try {
-    return options.name;
-  } catch {
-    // It is refused where it is checked.
-    return undefined;
   }
 }

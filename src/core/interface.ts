@@ -3,7 +3,7 @@
  */
 import type { BackendInterface, BackendRules } from "./backend.ts";
 import { runBulk } from "./bulk.ts";
-import { Calls } from "./calls.ts";
+import { Calls, peek } from "./calls.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { DcoInterface, Listener, Transport } from "./contract.ts";
 import { describeError, unsupported } from "./errors.ts";
@@ -163,8 +163,14 @@ export class CoreInterface implements DcoInterface {
   addPeer(peer: AddPeerOptions, options?: CallOptions): Promise<PeerRef> {
     const undo = (ref: PeerRef) => this.#peers.undoAdd(ref);
     // What was replaced does not come back.
-    const abortEffect = peer?.replace === true ? "unknown" : "none";
-    const call = { operation: "addPeer", target: peerName(idOf(peer)), options, undo, abortEffect } as const;
+    const abortEffect = peek(peer, "replace") === true ? "unknown" : "none";
+    const call = {
+      operation: "addPeer",
+      target: peerName(peek(peer, "id")),
+      options,
+      undo,
+      abortEffect,
+    } as const;
     return this.#calls.change(call, (signal) => this.#peers.add(peer, signal));
   }
 
@@ -330,13 +336,4 @@ export class CoreInterface implements DcoInterface {
 /** What was given instead of an id is not repeated: it may be a key. */
 function peerName(id: unknown): string {
   return typeof id === "number" ? `peer ${id}` : "peer";
-}
-
-function idOf(peer: AddPeerOptions): unknown {
-  try {
-    return peer.id;
-  } catch {
-    // It is refused where it is checked.
-    return undefined;
-  }
 }
