@@ -2,7 +2,7 @@
  * What every verb has in common: it is published, can be aborted, ends with what it was made on, and fails
  * with a `DcoError` that names the verb and its target.
  */
-import { DcoError, describeError } from "./errors.ts";
+import { DcoError, describeError, type Effect } from "./errors.ts";
 import { Lifetime, throwIfAborted } from "./lifetime.ts";
 import { publishError, publishRequest } from "./trace.ts";
 import { validateCallOptions } from "./validate.ts";
@@ -16,6 +16,8 @@ export interface Call<T> {
   readonly readSignal?: (options: unknown) => AbortSignal | undefined;
   /** Takes back a result that came after the call was aborted or its object closed. */
   readonly undo?: (result: T) => Promise<unknown>;
+  /** What the error of an abort says while the kernel is at work; default `none` with `undo`, else `unknown`. */
+  readonly abortEffect?: Effect;
 }
 
 /** Makes the calls of one driver or interface. */
@@ -39,12 +41,13 @@ export class Calls {
   /** A call that only asks. */
   async ask<T>(call: Call<T>, body: (signal: AbortSignal | undefined) => Promise<T>): Promise<T> {
     const { operation, target, options, readSignal = validateCallOptions, undo } = call;
+    const { abortEffect = undo ? "none" : "unknown" } = call;
     publishRequest(this.#backend, this.#dco, operation, target);
     try {
       const signal = readSignal(options);
       this.lifetime.check();
       throwIfAborted(signal);
-      return await this.lifetime.guard(body(signal), signal, undo);
+      return await this.lifetime.guard(body(signal), signal, { undo, abortEffect });
     } catch (error) {
       const failure = describeError(error, operation, target);
       publishError(this.#backend, this.#dco, failure);
@@ -60,5 +63,14 @@ export class Calls {
       }
       return body(signal);
     });
+  }
+}
+
+/** A field of options that are not checked yet: they may be of any kind, and are refused where they are checked. */
+export function peek(options: unknown, field: string): unknown {
+  try {
+    return (options as Readonly<Record<string, unknown>>)[field];
+  } catch {
+    return undefined;
   }
 }

@@ -2,10 +2,10 @@
  * The driver of the contract, over a backend's.
  */
 import type { BackendDriver, BackendInterface } from "./backend.ts";
-import { Calls } from "./calls.ts";
+import { Calls, peek } from "./calls.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { DcoDriver, DcoInterface } from "./contract.ts";
-import { DcoError, describeError, unsupported } from "./errors.ts";
+import { DcoError, describeError, type Effect, unsupported } from "./errors.ts";
 import { CoreInterface } from "./interface.ts";
 import type {
   AdoptInterfaceOptions,
@@ -39,18 +39,20 @@ export class CoreDriver implements DcoDriver {
   }
 
   createInterface(options: CreateInterfaceOptions): Promise<DcoInterface> {
-    return this.#ask<DcoInterface>("createInterface", nameOf(options), options, async (signal) => {
+    const create = async (signal: AbortSignal | undefined) => {
       const request = validateCreateInterface(options, this.#backend.rules, this.capabilities);
       if (!this.capabilities.modes.includes(request.mode)) {
         throw unsupported("modes", `this driver has no ${request.mode} mode`);
       }
       const backend = await this.#backend.createInterface(request, signal);
       return this.#open(backend, "owner", request.deleteOnClose ?? backend.created, false);
-    });
+    };
+    const effect = peek(options, "onExisting") === "replace" ? "unknown" : "none";
+    return this.#ask<DcoInterface>("createInterface", peek(options, "name"), options, create, effect);
   }
 
   adoptInterface(name: string, options: AdoptInterfaceOptions = {}): Promise<DcoInterface> {
-    return this.#ask<DcoInterface>("adoptInterface", name, options, async (signal) => {
+    const adopt = async (signal: AbortSignal | undefined) => {
       const request = validateAdoptInterface(name, options, this.#backend.rules, this.capabilities);
       const capability = request.role === "owner" ? "adoptInterface" : "observe";
       if (!this.capabilities[capability]) {
@@ -58,23 +60,24 @@ export class CoreDriver implements DcoDriver {
       }
       const backend = await this.#backend.adoptInterface(request, signal);
       return this.#open(backend, request.role, request.deleteOnClose, request.peers === "flush");
-    });
+    };
+    const effect = peek(options, "peers") === "flush" ? "unknown" : "none";
+    return this.#ask<DcoInterface>("adoptInterface", name, options, adopt, effect);
   }
 
   listInterfaces(options: ListInterfacesOptions = {}): Promise<InterfaceInfo[]> {
-    return this.#ask("listInterfaces", undefined, options, async () =>
-      this.#backend.listInterfaces(this.#extras(options)),
-    );
+    const list = async () => this.#backend.listInterfaces(this.#extras(options));
+    return this.#ask("listInterfaces", undefined, options, list, "none");
   }
 
   deleteInterface(name: string, options: ListInterfacesOptions = {}): Promise<void> {
-    return this.#ask("deleteInterface", name, options, async () =>
-      this.#backend.deleteInterface(validateInterfaceName(name, this.#backend.rules), this.#extras(options)),
-    );
+    const remove = async () =>
+      this.#backend.deleteInterface(validateInterfaceName(name, this.#backend.rules), this.#extras(options));
+    return this.#ask("deleteInterface", name, options, remove, "unknown");
   }
 
   cleanUp(options: ListInterfacesOptions = {}): Promise<InterfaceInfo[]> {
-    return this.#ask("cleanUp", undefined, options, async () => {
+    const cleanUp = async () => {
       const extras = this.#extras(options);
       const removed: InterfaceInfo[] = [];
       for (const info of await this.#backend.listInterfaces(extras)) {
@@ -88,7 +91,8 @@ export class CoreDriver implements DcoDriver {
         }
       }
       return removed;
-    });
+    };
+    return this.#ask("cleanUp", undefined, options, cleanUp, "unknown");
   }
 
   close(): Promise<void> {
@@ -122,19 +126,25 @@ export class CoreDriver implements DcoDriver {
     return dco;
   }
 
-  /** A call whose result, if it comes too late, is closed again. */
+  /**
+   * A call whose result, if it comes too late, is closed again.
+   *
+   * @param abortEffect what is left of it then
+   */
   #ask<T>(
     operation: string,
     target: unknown,
     options: unknown,
     body: (signal: AbortSignal | undefined) => Promise<T>,
+    abortEffect: Effect,
   ): Promise<T> {
     const undo = async (late: T) => {
       if (late instanceof CoreInterface) await late.abandon();
     };
     // What was given instead of a name is not repeated: it may be a key.
     const name = typeof target === "string" ? target : undefined;
-    return this.#calls.ask({ operation, target: name, options, readSignal: validateSignal, undo }, body);
+    const call = { operation, target: name, options, readSignal: validateSignal, undo, abortEffect };
+    return this.#calls.ask(call, body);
   }
 
   #extras(options: ListInterfacesOptions) {
@@ -148,14 +158,5 @@ export class CoreDriver implements DcoDriver {
     await this.#backend.close();
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw describeError(failed.reason, "close", "driver");
-  }
-}
-
-function nameOf(options: CreateInterfaceOptions): string | undefined {
-  try {
-    return options.name;
-  } catch {
-    // It is refused where it is checked.
-    return undefined;
   }
 }

@@ -150,3 +150,8 @@ export function withEffect(error: unknown, effect: Effect): DcoError {
   if (error.stack !== undefined) copy.stack = error.stack;
   return copy;
 }
+
+/** Whether a failed request certainly left everything as it was. */
+export function hadNoEffect(error: unknown): boolean {
+  return DcoError.is(error) && error.effect === "none";
+}

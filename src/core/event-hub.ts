@@ -11,6 +11,8 @@ interface Reader {
   dropped: number;
   wake: ((result: IteratorResult<DcoEvent>) => void) | undefined;
   ended: boolean;
+  /** Takes the reader off its signal, which may live much longer. */
+  readonly detach: () => void;
 }
 
 /** Hands events to readers; a reader that is too slow gets `overflow` and then a true `snapshot`. */
@@ -37,14 +39,14 @@ export class EventHub {
 
   /** A new reader, from now on. */
   read(limit: number, signal: AbortSignal | undefined): AsyncIterableIterator<DcoEvent> {
-    const reader: Reader = { limit, queue: [], dropped: 0, wake: undefined, ended: false };
     const leave = () => {
-      signal?.removeEventListener("abort", leave);
       this.#readers.delete(reader);
       reader.queue = [];
       reader.dropped = 0;
       end(reader);
     };
+    const detach = () => signal?.removeEventListener("abort", leave);
+    const reader: Reader = { limit, queue: [], dropped: 0, wake: undefined, ended: false, detach };
     if (this.#ended || signal?.aborted) reader.ended = true;
     else {
       this.#readers.add(reader);
@@ -60,10 +62,7 @@ export class EventHub {
         }
         const event = this.#take(reader);
         if (event) return Promise.resolve({ done: false, value: event });
-        if (reader.ended) {
-          signal?.removeEventListener("abort", leave);
-          return Promise.resolve({ done: true, value: undefined });
-        }
+        if (reader.ended) return Promise.resolve({ done: true, value: undefined });
         return new Promise((resolve) => {
           reader.wake = resolve;
         });
@@ -103,6 +102,7 @@ function offer(reader: Reader, event: DcoEvent): void {
 }
 
 function end(reader: Reader): void {
+  reader.detach();
   reader.ended = true;
   reader.wake?.({ done: true, value: undefined });
   reader.wake = undefined;

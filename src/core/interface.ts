@@ -3,7 +3,7 @@
  */
 import type { BackendInterface, BackendRules } from "./backend.ts";
 import { runBulk } from "./bulk.ts";
-import { Calls } from "./calls.ts";
+import { Calls, peek } from "./calls.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { DcoInterface, Listener, Transport } from "./contract.ts";
 import { describeError, unsupported } from "./errors.ts";
@@ -161,11 +161,17 @@ export class CoreInterface implements DcoInterface {
   }
 
   addPeer(peer: AddPeerOptions, options?: CallOptions): Promise<PeerRef> {
-    const undo = ({ id }: PeerRef) => this.#peers.remove(id, undefined);
-    const target = peerName(idOf(peer));
-    return this.#calls.change({ operation: "addPeer", target, options, undo }, (signal) =>
-      this.#peers.add(peer, signal),
-    );
+    const undo = (ref: PeerRef) => this.#peers.undoAdd(ref);
+    // What was replaced does not come back.
+    const abortEffect = peek(peer, "replace") === true ? "unknown" : "none";
+    const call = {
+      operation: "addPeer",
+      target: peerName(peek(peer, "id")),
+      options,
+      undo,
+      abortEffect,
+    } as const;
+    return this.#calls.change(call, (signal) => this.#peers.add(peer, signal));
   }
 
   setPeer(id: number, peer: SetPeerOptions, options?: CallOptions): Promise<void> {
@@ -308,7 +314,7 @@ export class CoreInterface implements DcoInterface {
     const deleteOnClose = this.#deleteOnClose;
     const { lives } = this.#peers;
     this.#calls.lifetime.close();
-    this.#transports.closing = true;
+    this.#transports.beginClosing();
     const failures: unknown[] = [];
     const attempt = (step: Promise<unknown>) => step.catch((error: unknown) => failures.push(error));
     if (deleteOnClose || this.#removed || !capabilities.survivesProcess) {
@@ -330,13 +336,4 @@ export class CoreInterface implements DcoInterface {
 /** What was given instead of an id is not repeated: it may be a key. */
 function peerName(id: unknown): string {
   return typeof id === "number" ? `peer ${id}` : "peer";
-}
-
-function idOf(peer: AddPeerOptions): unknown {
-  try {
-    return peer.id;
-  } catch {
-    // It is refused where it is checked.
-    return undefined;
-  }
 }

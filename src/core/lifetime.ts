@@ -1,7 +1,7 @@
 /**
  * How calls end early: by an AbortSignal, or because what they were made on was closed.
  */
-import { DcoError } from "./errors.ts";
+import { DcoError, type Effect } from "./errors.ts";
 
 /** Throws `aborted` with effect `none` if the signal has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -11,6 +11,12 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
       cause: signal.reason,
     });
   }
+}
+
+/** See {@link Lifetime.guard}. */
+export interface GuardOptions<T> {
+  readonly undo?: ((result: T) => Promise<unknown>) | undefined;
+  readonly abortEffect?: Effect;
 }
 
 /** An open thing with calls in flight; closing it rejects them all with `closed`. */
@@ -52,10 +58,14 @@ export class Lifetime {
   /**
    * Waits for `work`, or for the abort or the close, whichever is first.
    *
-   * @param undo takes back a result that came after the caller had been told otherwise; where it is given an
-   *   aborted call has no effect in the end, else its effect is unknown
+   * @param undo takes back a result that came after the caller had been told otherwise
+   * @param abortEffect what an aborted call leaves behind; default `unknown`
    */
-  async guard<T>(work: Promise<T>, signal?: AbortSignal, undo?: (result: T) => Promise<unknown>): Promise<T> {
+  async guard<T>(
+    work: Promise<T>,
+    signal?: AbortSignal,
+    { undo, abortEffect = "unknown" }: GuardOptions<T> = {},
+  ): Promise<T> {
     let reject!: (error: DcoError) => void;
     let left = false;
     const ended = new Promise<never>((_, fail) => {
@@ -68,7 +78,7 @@ export class Lifetime {
     const onAbort = () =>
       reject(
         new DcoError("aborted", "the call was aborted while the kernel was at work", {
-          effect: undo ? "none" : "unknown",
+          effect: abortEffect,
           cause: signal?.reason,
         }),
       );

@@ -2,7 +2,7 @@
  * The key verbs: slots are kept here, because not every kernel keeps them in order.
  */
 import type { BackendInterface, KeyRequest } from "./backend.ts";
-import { DcoError, invalid } from "./errors.ts";
+import { DcoError, hadNoEffect, invalid } from "./errors.ts";
 import { KeyLedger } from "./key-ledger.ts";
 import type { KeySlot } from "./model.ts";
 import type { PeerRecord } from "./peer-table.ts";
@@ -98,8 +98,4 @@ function checkSlot(record: PeerRecord, key: KeyRequest, path: string | undefined
       `key id ${key.id} is in the ${other.slot} slot; packets could not tell the two apart`,
     );
   }
-}
-
-function hadNoEffect(error: unknown): boolean {
-  return DcoError.is(error) && error.effect === "none";
 }

@@ -3,9 +3,9 @@
  */
 import type { AddPeerRequest, BackendInterface, BackendPeer, KeyRequest } from "./backend.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { DcoError, invalid, unsupported, withEffect } from "./errors.ts";
+import { DcoError, hadNoEffect, invalid, unsupported, withEffect } from "./errors.ts";
 import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
-import type { KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from "./model.ts";
+import type { Keepalive, KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from "./model.ts";
 import { PeerKeys } from "./peer-keys.ts";
 import { PeerLives } from "./peer-lives.ts";
 import { PeerRoutes } from "./peer-routes.ts";
@@ -105,24 +105,45 @@ export class Peers {
     if (remote) checkOnlyRemote(remote, socket.backend, field("remote"), this.#capabilities);
     const request = { ...asked, remote };
     return this.#locked(asked.id, async () => {
-      await this.#makeWay(request);
-      this.#lifetime.check();
-      throwIfAborted(signal);
-      // From here to the kernel nothing may wait: the descriptor must still be this transport's.
-      this.#checkTransport(transport, field("transport"));
-      const { table } = this.lives;
-      const record = table.fromRequest(request, socket, keepalive ?? "off");
-      this.#routes.claim(record, request.routes ?? []);
+      const replaced = await this.#makeWay(request, socket);
       try {
-        await this.#backend.addPeer(request, socket.backend);
+        this.#lifetime.check();
+        throwIfAborted(signal);
+        // From here to the kernel nothing may wait: the descriptor must still be this transport's.
+        this.#checkTransport(transport, field("transport"));
+        const record = await this.#begin(request, socket, keepalive ?? "off");
+        if (socket.ending) await this.#remove(record, "transport-closed");
+        // Before anybody else can use the id: who aborted is told that there is no such peer.
+        else if (signal?.aborted) await this.#remove(record, "requested").catch(unlessNotFound);
+        return { id: record.id, generation: record.generation };
       } catch (error) {
-        this.#routes.release(record);
-        throw error;
+        throw replaced ? withEffect(error, "unknown") : error;
       }
-      table.begin(record);
-      if (socket.ending) await this.#remove(record, "transport-closed");
-      return { id: record.id, generation: record.generation };
     });
+  }
+
+  /** Takes back what `add` did; not another peer that has the id by now. */
+  undoAdd({ id, generation }: PeerRef): Promise<void> {
+    return this.#locked(id, async () => {
+      const record = this.lives.table.get(id);
+      if (record?.generation === generation) await this.#remove(record, "requested").catch(unlessNotFound);
+    });
+  }
+
+  async #begin(request: AddPeerRequest, socket: CoreTransport, keepalive: Keepalive | "off") {
+    const { table } = this.lives;
+    const record = table.fromRequest(request, socket, keepalive);
+    this.#routes.claim(record, request.routes ?? []);
+    try {
+      await this.#backend.addPeer(request, socket.backend);
+    } catch (error) {
+      this.#routes.release(record);
+      // It may be there although the call failed.
+      if (!hadNoEffect(error)) await this.#backend.removePeer(record.id).catch(() => {});
+      throw error;
+    }
+    table.begin(record);
+    return record;
   }
 
   set(id: unknown, options: unknown, signal: Signal): Promise<void> {
@@ -262,12 +283,17 @@ export class Peers {
     return transport;
   }
 
-  /** Sees to it that there is room for a peer: fails with `exists`, or removes what is to be replaced. */
-  async #makeWay(request: AddPeerRequest): Promise<void> {
+  /**
+   * Sees to it that there is room for a peer: fails with `exists`, or removes what is to be replaced.
+   *
+   * @returns whether a peer was removed
+   */
+  async #makeWay(request: AddPeerRequest, socket: CoreTransport): Promise<boolean> {
     const { table } = this.lives;
     await this.#discover(request);
     const one = table.get(request.id);
     const inTheWay = this.#backend.mode === "p2p" ? table.all() : one ? [one] : [];
+    let removed = false;
     for (const record of inTheWay) {
       // A peer that the table has may be gone in the kernel, its event not yet read.
       await this.lives.verify(record);
@@ -280,8 +306,14 @@ export class Peers {
       if (!this.#capabilities.replacePeer) {
         throw unsupported("replacePeer", "replacing a peer needs a new transport here", { effect: "none" });
       }
+      if (record.transport === socket && this.#capabilities.peerEndsTransport.includes(socket.protocol)) {
+        const problem = "the transport would end with the peer that is to be replaced; use another";
+        throw unsupported("peerEndsTransport", problem, { effect: "none" });
+      }
       await this.#remove(record, "replaced").catch(unlessNotFound);
+      removed = true;
     }
+    return removed;
   }
 
   /** Takes in what somebody else has put in the way of a peer, where the kernel would not refuse, or is not to. */

@@ -39,7 +39,8 @@ export interface TransportOwner {
 class PacketQueue {
   readonly #limit: number;
   #packets: ControlPacket[] = [];
-  #wake: (() => void) | undefined;
+  /** Reads that wait; several may, of one iterator. */
+  #wakes: (() => void)[] = [];
   #ended = false;
   #error: DcoError | undefined;
   reading = false;
@@ -65,9 +66,9 @@ class PacketQueue {
     this.wake();
   }
 
+  /** Every read looks again, in the order in which they came. */
   wake(): void {
-    this.#wake?.();
-    this.#wake = undefined;
+    for (const wake of this.#wakes.splice(0)) wake();
   }
 
   async next(left: () => boolean): Promise<ControlPacket | undefined> {
@@ -82,7 +83,7 @@ class PacketQueue {
       }
       if (this.#ended) return undefined;
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#wakes.push(resolve);
       });
     }
   }
@@ -135,7 +136,7 @@ export class CoreTransport implements Transport {
   }
 
   get counters(): TransportCounters {
-    if (!this.closed) this.#droppedKernel = this.backend.droppedKernel();
+    this.#countDropped();
     return {
       received: this.#received,
       sent: this.#sent,
@@ -219,10 +220,20 @@ export class CoreTransport implements Transport {
 
   /** Ends readers and calls in flight; the owner has removed the peers. */
   async release(): Promise<void> {
-    if (!this.closed) this.#droppedKernel = this.backend.droppedKernel();
+    this.#countDropped();
     this.#lifetime.close();
     this.#queue.end();
     await this.backend.close();
+  }
+
+  /** The last count stays when the socket cannot be asked any more. */
+  #countDropped(): void {
+    if (this.closed) return;
+    try {
+      this.#droppedKernel = this.backend.droppedKernel();
+    } catch {
+      // It must not keep a transport from being closed.
+    }
   }
 
   #onPacket(data: Uint8Array, from: Endpoint): void {

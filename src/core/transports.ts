@@ -28,8 +28,7 @@ export class Transports implements TransportOwner {
   readonly #open = new Set<CoreTransport>();
   readonly #listeners = new Set<CoreListener>();
   #opening = 0;
-  /** The interface is closing: its transports go with it, whatever the kernel lets one close alone. */
-  closing = false;
+  readonly #closing = new AbortController();
 
   constructor(
     backend: BackendInterface,
@@ -61,8 +60,10 @@ export class Transports implements TransportOwner {
       );
     }
     this.#opening++;
+    // A connection under way ends with the interface.
+    const ends = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
     try {
-      return this.#adopt(await this.dco.openTransport(request, signal), request.queueLimit);
+      return this.#adopt(await this.dco.openTransport(request, ends), request.queueLimit);
     } finally {
       this.#opening--;
     }
@@ -70,14 +71,23 @@ export class Transports implements TransportOwner {
 
   async listen(options: unknown): Promise<CoreListener> {
     const request = validateListen(options, this.#rules, this.#capabilities);
-    const listener: CoreListener = new CoreListener(
-      await this.dco.listen(request),
-      request.protocol,
-      (backend) => this.#adopt(backend, request.queueLimit),
-      () => this.#listeners.delete(listener),
-    );
-    this.#listeners.add(listener);
-    return listener;
+    const { protocol, backlog, queueLimit } = request;
+    const backend = await this.dco.listen(request);
+    const adopt = (transport: BackendTransport) => this.#adopt(transport, queueLimit);
+    try {
+      const onClosed = () => this.#listeners.delete(listener);
+      const listener: CoreListener = new CoreListener(backend, protocol, backlog, adopt, onClosed);
+      this.#listeners.add(listener);
+      return listener;
+    } catch (error) {
+      await backend.close();
+      throw error;
+    }
+  }
+
+  /** The interface is closing: its transports go with it, whatever the kernel lets one close alone. */
+  beginClosing(): void {
+    this.#closing.abort();
   }
 
   /** Closes listeners and transports; all of them, whatever fails. */
@@ -110,7 +120,7 @@ export class Transports implements TransportOwner {
   }
 
   closeRefusal(): DcoError | undefined {
-    if (this.#capabilities.closeTransport || this.closing) return undefined;
+    if (this.#capabilities.closeTransport || this.#closing.signal.aborted) return undefined;
     return unsupported("closeTransport", "here a transport closes only with its interface", {
       operation: "close",
       effect: "none",
@@ -132,9 +142,15 @@ export class Transports implements TransportOwner {
   }
 
   #adopt(backend: BackendTransport, queueLimit: number): CoreTransport {
-    const transport = new CoreTransport(this, backend, queueLimit);
-    this.#open.add(transport);
-    return transport;
+    try {
+      const transport = new CoreTransport(this, backend, queueLimit);
+      this.#open.add(transport);
+      return transport;
+    } catch (error) {
+      // It cannot be read.
+      backend.close().catch(() => {});
+      throw error;
+    }
   }
 }
 

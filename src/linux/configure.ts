@@ -63,8 +63,15 @@ export class Configuration {
 
   /** Adds our routes again: the kernel forgets IPv4 routes when an interface goes down. */
   restoreRoutes(): void {
-    for (const route of this.#routes) this.#addRoute(route);
-    for (const routes of this.#peerRoutes.values()) for (const route of routes) this.#addRoute(route);
+    const failures: unknown[] = [];
+    for (const route of [...this.#routes, ...[...this.#peerRoutes.values()].flat()]) {
+      try {
+        this.#addRoute(route);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Takes back what would outlive the interface. */

@@ -6,7 +6,7 @@
  */
 import { readdirSync, readlinkSync } from "node:fs";
 import { DcoError } from "../core/errors.ts";
-import type { Ffi } from "../ffi/index.ts";
+import type { FdWatcher, Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
 import { requireNative } from "../ffi/require.ts";
 
@@ -93,14 +93,20 @@ function openByFfi(ffi: Ffi, posix: Posix, options: EventSocketOptions): EventSo
     const lost = closed ? 0 : drops.sinceLast();
     if (lost > 0) options.onOverflow(lost);
   };
-  const watcher = ffi.watchReadable(fd, drain, { ref: false });
+  let watcher: FdWatcher;
+  try {
+    watcher = ffi.watchReadable(fd, drain, { ref: false });
+  } catch (error) {
+    posix.close(fd);
+    throw error;
+  }
   return {
     transport: "ffi",
     close: () => {
       if (closed) return;
       closed = true;
-      // The watcher must have let go of the descriptor before the number can be used again.
-      void Promise.resolve(watcher.close()).finally(() => posix.close(fd));
+      watcher.close();
+      posix.close(fd);
     },
   };
 }
@@ -128,6 +134,16 @@ function openByPackage(posix: Posix, options: EventSocketOptions, Raw: RawSocket
     const drops = new DropCounter(posix, fd);
     let closed = false;
     let scheduled = false;
+    /** An error thrown into the addon would abort the process; thrown from here it can be caught. */
+    const deliver = (message: Buffer) => {
+      try {
+        options.onDatagram(message);
+      } catch (error) {
+        process.nextTick(() => {
+          throw error;
+        });
+      }
+    };
     const check = () => {
       scheduled = false;
       const lost = closed ? 0 : drops.sinceLast();
@@ -135,7 +151,7 @@ function openByPackage(posix: Posix, options: EventSocketOptions, Raw: RawSocket
     };
     socket.on("message", (message, info) => {
       if (closed) return;
-      if (info.port === 0) options.onDatagram(message);
+      if (info.port === 0) deliver(message);
       if (scheduled) return;
       scheduled = true;
       setImmediate(check);

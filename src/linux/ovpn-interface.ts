@@ -129,8 +129,12 @@ export class OvpnInterface implements BackendInterface {
       );
     }
     this.#stopLinkEvents = this.#context.onLinkEvents({
-      onDatagram: (datagram) => this.#onLinkEvent(datagram),
-      onOverflow: () => this.#onLink(findLink(this.#context, { index: this.index })),
+      onDatagram: (datagram) =>
+        this.#attempt("a link notification cannot be read", () => this.#onLinkEvent(datagram)),
+      onOverflow: () =>
+        this.#attempt("link notifications were lost, and asking failed", () =>
+          this.#onLink(findLink(this.#context, { index: this.index })),
+        ),
     });
     this.#follow(this.#context);
   }
@@ -243,7 +247,10 @@ export class OvpnInterface implements BackendInterface {
     this.#floatWatch?.delete(id);
     const known = this.#peers.get(id);
     this.#peers.delete(id);
-    if (known && known.routes.length > 0) this.#configuration.setPeerRoutes(id, [], known);
+    if (known === undefined || known.routes.length === 0) return;
+    this.#attempt(`routes of peer ${id} cannot be removed`, () =>
+      this.#configuration.setPeerRoutes(id, [], known),
+    );
   }
 
   async peer(id: number): Promise<BackendPeer> {
@@ -373,9 +380,21 @@ export class OvpnInterface implements BackendInterface {
       this.#sink?.({ type: "interface-removed" });
       return;
     }
-    if (link.up && !this.#wasUp) this.#configuration.restoreRoutes();
+    if (link.up && !this.#wasUp) {
+      this.#attempt("routes cannot be added again", () => this.#configuration.restoreRoutes());
+    }
     this.#wasUp = link.up;
     this.#sink?.({ type: "link", up: isLinkUp(link) });
+  }
+
+  /** What an event asks for. Nobody waits for it, and where events are read nothing may be thrown. */
+  #attempt(problem: string, body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#sink?.({ type: "unknown", native: 0, detail: `${problem}: ${reason}` });
+    }
   }
 
   #do(build: Parameters<NamespaceContext["genl"]["request"]>[1]): void {

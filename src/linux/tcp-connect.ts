@@ -34,9 +34,32 @@ const SO_REUSEADDR = 2;
 const TCP_NODELAY = 1;
 const POLLOUT = 0x4;
 const EAGAIN = 11;
-const ECONNABORTED = 103;
-const EMFILE = 24;
-const ENFILE = 23;
+
+/** Of a connection that is gone before it is taken (accept(2), "Error handling"): the next may be there. */
+const LOST_CONNECTION = new Set([
+  71, // EPROTO
+  64, // ENONET
+  92, // ENOPROTOOPT
+  100, // ENETDOWN
+  101, // ENETUNREACH
+  103, // ECONNABORTED
+  112, // EHOSTDOWN
+  113, // EHOSTUNREACH
+]);
+
+/** Out of memory or descriptors: the connections wait in the backlog. */
+const OUT_OF = new Set([
+  12, // ENOMEM
+  23, // ENFILE
+  24, // EMFILE
+  105, // ENOBUFS
+]);
+
+/** How long a listener that is out of something waits. */
+const PAUSE_MS = 1000;
+
+/** Connections taken before the event loop gets a turn. */
+const BATCH = 64;
 
 /** How often a connection under way is looked at; the kernel's own time limit ends it (about two minutes). */
 const CONNECT_POLL_MS = [1, 2, 5, 10, 20, 50];
@@ -93,12 +116,18 @@ async function connect(
   }
 }
 
+interface Handlers {
+  onTransport(transport: BackendTransport): void;
+  onEnd(error: Error | undefined): void;
+}
+
 /** Waits for connections. */
 export class TcpListener implements BackendListener {
   readonly local: Endpoint;
   readonly #ffi: Ffi;
   readonly #posix: Posix;
   readonly #fd: number;
+  #handlers: Handlers | undefined;
   #watcher: FdWatcher | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
@@ -122,8 +151,8 @@ export class TcpListener implements BackendListener {
   }
 
   start(onTransport: (transport: BackendTransport) => void, onEnd: (error: Error | undefined) => void): void {
-    const accept = () => this.#accept(onTransport, onEnd);
-    this.#watcher = this.#ffi.watchReadable(this.#fd, accept);
+    this.#handlers = { onTransport, onEnd };
+    this.#watch();
   }
 
   async close(): Promise<void> {
@@ -134,41 +163,56 @@ export class TcpListener implements BackendListener {
     this.#posix.close(this.#fd);
   }
 
-  #accept(
-    onTransport: (transport: BackendTransport) => void,
-    onEnd: (error: Error | undefined) => void,
-  ): void {
-    while (!this.#closed) {
+  #watch(): void {
+    this.#watcher = this.#ffi.watchReadable(this.#fd, () => this.#accept(), {
+      onError: (error) => this.#end(error),
+    });
+  }
+
+  #accept(): void {
+    for (let n = 0; n < BATCH && !this.#closed; n++) {
       const fd = this.#posix.accept(this.#fd);
       if (fd === -EAGAIN) return;
-      if (fd === -ECONNABORTED) continue;
-      if (fd === -EMFILE || fd === -ENFILE) {
-        // Out of descriptors: the connections wait in the backlog.
-        this.#pause(onTransport, onEnd);
+      if (LOST_CONNECTION.has(-fd)) continue;
+      if (OUT_OF.has(-fd)) {
+        this.#watcher?.close();
+        this.#pause();
         return;
       }
       if (fd < 0) {
-        onEnd(errnoError(-fd, "accept"));
-        void this.close();
+        this.#end(errnoError(-fd, "accept"));
         return;
       }
-      try {
-        this.#posix.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-        onTransport(new TcpTransport(this.#ffi, this.#posix, fd));
-      } catch {
-        // It was reset before it was looked at.
-        this.#posix.close(fd);
-      }
+      const transport = this.#transport(fd);
+      if (transport) this.#handlers?.onTransport(transport);
     }
   }
 
-  #pause(
-    onTransport: (transport: BackendTransport) => void,
-    onEnd: (error: Error | undefined) => void,
-  ): void {
-    this.#watcher?.close();
+  #transport(fd: number): TcpTransport | undefined {
+    try {
+      this.#posix.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+      return new TcpTransport(this.#ffi, this.#posix, fd);
+    } catch {
+      // It was reset before it was looked at.
+      this.#posix.close(fd);
+      return undefined;
+    }
+  }
+
+  #pause(): void {
     this.#retry = setTimeout(() => {
-      if (!this.#closed) this.start(onTransport, onEnd);
-    }, 1000);
+      if (this.#closed) return;
+      try {
+        this.#watch();
+      } catch {
+        // Watching takes descriptors as well.
+        this.#pause();
+      }
+    }, PAUSE_MS);
+  }
+
+  #end(error: Error): void {
+    void this.close();
+    this.#handlers?.onEnd(error);
   }
 }

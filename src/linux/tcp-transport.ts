@@ -27,6 +27,9 @@ const PREFIX = 2;
 /** The longest frame that the length can tell. */
 const MAX_FRAME = PREFIX + 0xffff;
 
+/** Of all transports: what is read is handed on as a copy before anything else is read. */
+const buffer = Buffer.alloc(MAX_FRAME);
+
 /** Frames read before the event loop gets a turn. */
 const BATCH = 64;
 
@@ -47,7 +50,6 @@ export class TcpTransport implements BackendTransport {
   readonly dualStack = false;
   readonly #ffi: Ffi;
   readonly #posix: Posix;
-  readonly #buffer = Buffer.alloc(MAX_FRAME);
   #handlers: BackendTransportHandlers | undefined;
   #watcher: FdWatcher | undefined;
   #attached = false;
@@ -71,7 +73,9 @@ export class TcpTransport implements BackendTransport {
 
   start(handlers: BackendTransportHandlers): void {
     this.#handlers = handlers;
-    this.#watcher = this.#ffi.watchReadable(this.fd, () => this.#read());
+    this.#watcher = this.#ffi.watchReadable(this.fd, () => this.#read(), {
+      onError: (error) => this.#end(error),
+    });
   }
 
   /**
@@ -154,7 +158,7 @@ export class TcpTransport implements BackendTransport {
 
   /** With a peer: one recv, one frame. */
   #readFrame(): boolean {
-    const size = this.#posix.recv(this.fd, this.#buffer, MSG_DONTWAIT);
+    const size = this.#posix.recv(this.fd, buffer, MSG_DONTWAIT);
     if (size <= 0) return this.#noData(size);
     if (size > PREFIX) this.#deliver(size);
     return true;
@@ -162,9 +166,9 @@ export class TcpTransport implements BackendTransport {
 
   /** Without a peer: takes a frame if it is complete. */
   #readStream(): boolean {
-    const seen = this.#posix.recv(this.fd, this.#buffer, MSG_PEEK | MSG_DONTWAIT);
+    const seen = this.#posix.recv(this.fd, buffer, MSG_PEEK | MSG_DONTWAIT);
     if (seen <= 0) return this.#noData(seen);
-    const frame = seen < PREFIX ? PREFIX : PREFIX + this.#buffer.readUInt16BE(0);
+    const frame = seen < PREFIX ? PREFIX : PREFIX + buffer.readUInt16BE(0);
     if (frame === PREFIX && seen >= PREFIX) {
       this.#end(new DcoError("protocol", "the other side sent a frame without a packet"));
       return false;
@@ -176,14 +180,14 @@ export class TcpTransport implements BackendTransport {
       }
       return false;
     }
-    this.#posix.recv(this.fd, this.#buffer.subarray(0, frame), MSG_DONTWAIT);
+    this.#posix.recv(this.fd, buffer.subarray(0, frame), MSG_DONTWAIT);
     if (this.#lowWater !== 1) this.#setLowWater(1);
     this.#deliver(frame);
     return true;
   }
 
   #deliver(frame: number): void {
-    this.#handlers?.onPacket(Uint8Array.from(this.#buffer.subarray(PREFIX, frame)), this.remote);
+    this.#handlers?.onPacket(Uint8Array.from(buffer.subarray(PREFIX, frame)), this.remote);
   }
 
   #noData(result: number): false {
@@ -197,7 +201,7 @@ export class TcpTransport implements BackendTransport {
     this.#lowWater = bytes;
   }
 
-  #end(error: DcoError | undefined): void {
+  #end(error: Error | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#watcher?.close();

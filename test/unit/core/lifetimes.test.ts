@@ -63,6 +63,27 @@ describe("abort", () => {
     expect(backend.closed).toBe(true);
   });
 
+  test("of what cannot be taken back is no promise that nothing happened", async () => {
+    const held = gate();
+    const backend = new MemoryInterface("p2p");
+    const native = memoryDriver(backend, {}, held.promise);
+    const driver = new CoreDriver({ ...native, deleteInterface: () => held.promise });
+    const abort = new AbortController();
+    const { signal } = abort;
+    const calls = [
+      driver.deleteInterface("mem0", { signal }),
+      driver.createInterface({ mode: "p2p", name: "mem0", onExisting: "replace", signal }),
+      driver.adoptInterface("mem0", { peers: "flush", signal }),
+    ];
+    const settled = Promise.allSettled(calls);
+    await turns();
+    abort.abort();
+    const unknown = { reason: { code: "aborted", effect: "unknown" } };
+    expect(await settled).toMatchObject([unknown, unknown, unknown]);
+    held.open();
+    await driver.close();
+  });
+
   test("a transport that is opened too late is closed again", async () => {
     const { dco, backend } = await setUp();
     const held = gate();

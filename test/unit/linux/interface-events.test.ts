@@ -1,0 +1,103 @@
+/**
+ * What an interface does when the kernel tells something and then refuses what has to be done about it. An error
+ * thrown where an event is handled would end the process.
+ */
+import { expect, test } from "vitest";
+import type { BackendEvent } from "../../../src/core/backend.ts";
+import { DcoError } from "../../../src/core/errors.ts";
+import { WireTracer } from "../../../src/core/trace.ts";
+import { ovpnCapabilities } from "../../../src/linux/capabilities.ts";
+import type { Contexts, EventListener, NamespaceContext, System } from "../../../src/linux/context.ts";
+import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
+import { type LinkInfo, setLink } from "../../../src/linux/netlink/link.ts";
+import { OvpnInterface } from "../../../src/linux/ovpn-interface.ts";
+
+const link: LinkInfo = {
+  index: 7,
+  name: "ovpn7",
+  flags: 0,
+  up: false,
+  running: false,
+  lowerUp: false,
+  operstate: "down",
+  carrier: true,
+  mtu: 1400,
+  kind: "ovpn",
+  ovpnMode: 1,
+  alias: undefined,
+  linkNetnsId: undefined,
+};
+
+const prefix = { family: 4, bytes: Uint8Array.of(10, 9, 0, 0), text: "10.9.0.0", length: 16 } as const;
+
+function linkMessage(up: boolean): Buffer {
+  const builder = new MessageBuilder();
+  setLink(builder, 1, 7, { up });
+  return builder.bytes();
+}
+
+/** An interface whose rtnetlink requests end as told. */
+async function build() {
+  let refusal: DcoError | undefined;
+  let listener: EventListener | undefined;
+  const context = {
+    rtnl: {
+      request: () => {
+        if (refusal) throw refusal;
+        return [];
+      },
+    },
+    onLinkEvents: (given: EventListener) => {
+      listener = given;
+      return () => {};
+    },
+    onPeerEvents: () => () => {},
+    users: 1,
+  } as unknown as NamespaceContext;
+  const backend = new OvpnInterface({
+    system: { tracer: new WireTracer(() => {}) } as unknown as System,
+    contexts: {} as Contexts,
+    context,
+    family: 30,
+    link,
+    created: true,
+    capabilities: ovpnCapabilities(true),
+    warmCiphers: new Set(),
+  });
+  const events: BackendEvent[] = [];
+  await backend.start((event) => events.push(event));
+  const refuse = (error: DcoError | undefined) => {
+    refusal = error;
+  };
+  return { backend, events, listener: listener as unknown as EventListener, refuse };
+}
+
+const routes = { addresses: undefined, mtu: undefined, bypass: undefined, up: undefined };
+const no = new DcoError("socket", "no way", { effect: "none" });
+
+test("routes that cannot be added again are told, and so is the link", async () => {
+  const { backend, events, listener, refuse } = await build();
+  await backend.configure({
+    ...routes,
+    routes: [{ destination: prefix, via: undefined, metric: undefined }],
+  });
+  refuse(no);
+  listener.onDatagram(linkMessage(true));
+  expect(events).toMatchObject([
+    { type: "unknown", detail: expect.stringMatching(/route.*no way/) },
+    { type: "link" },
+  ]);
+});
+
+test("a link that cannot be asked about after lost events is told", async () => {
+  const { events, listener, refuse } = await build();
+  refuse(no);
+  listener.onOverflow(3);
+  expect(events).toMatchObject([{ type: "unknown", detail: expect.stringMatching(/no way/) }]);
+});
+
+test("a link notification that cannot be read is told", async () => {
+  const { events, listener } = await build();
+  listener.onDatagram(Buffer.alloc(7));
+  expect(events).toMatchObject([{ type: "unknown" }]);
+});
