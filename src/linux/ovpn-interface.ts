@@ -172,7 +172,7 @@ export class OvpnInterface implements BackendInterface {
     const { ffi, posix } = this.#parts.system;
     // Before there is a peer whose events could be missed.
     this.#follow(context);
-    if (request.protocol === "udp") return openUdpTransport(posix, context, request);
+    if (request.protocol === "udp") return openUdpTransport(ffi, posix, context, request);
     return openTcpTransport(ffi, posix, context, request, signal);
   }
 

@@ -1,7 +1,6 @@
 /**
  * A UDP socket that the kernel takes data packets from, and Node the control packets.
  */
-import { createSocket, type Socket } from "node:dgram";
 import type {
   BackendTransport,
   BackendTransportHandlers,
@@ -9,9 +8,9 @@ import type {
   OpenTransportRequest,
 } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
-import { formatIp, parseIp, unmapIpv4 } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
 import { errnoError } from "../ffi/errno.ts";
+import type { Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
 import { adoptSocket } from "./adopt-socket.ts";
 import type { NamespaceContext } from "./context.ts";
@@ -31,6 +30,7 @@ import {
   SOL_SOCKET,
   socketAddress,
 } from "./socket-address.ts";
+import { readUdp, type StopReading } from "./udp-reader.ts";
 
 /** Word of SO_MEMINFO that counts packets dropped for want of room (SK_MEMINFO_DROPS). */
 const MEMINFO_DROPS = 8;
@@ -42,6 +42,7 @@ const SEND_TIMEOUT_MS = 5000;
 
 /** Opens, or adopts, a UDP socket in the context's network namespace. */
 export function openUdpTransport(
+  ffi: Ffi,
   posix: Posix,
   context: NamespaceContext,
   request: OpenTransportRequest,
@@ -49,7 +50,7 @@ export function openUdpTransport(
   const fd = request.adopt ? adoptSocket(posix, request.adopt, "udp") : open(posix, context, request);
   try {
     enlarge(posix, fd, request.receiveBuffer);
-    return new UdpTransport(posix, fd, request.remote);
+    return new UdpTransport(ffi, posix, fd, request.remote);
   } catch (error) {
     // A socket that was to be taken stays the caller's.
     if (request.adopt?.ownership !== "take") posix.close(fd);
@@ -65,13 +66,15 @@ export class UdpTransport implements BackendTransport {
   readonly remote: Endpoint | undefined;
   readonly family: 4 | 6;
   readonly dualStack: boolean;
+  readonly #ffi: Ffi;
   readonly #posix: Posix;
   readonly #remote: IpEndpoint | undefined;
-  #socket: Socket | undefined;
+  #stopReading: StopReading | undefined;
   #closing: Promise<void> | undefined;
 
   /** @param fd becomes the transport's */
-  constructor(posix: Posix, fd: number, remote: IpEndpoint | undefined) {
+  constructor(ffi: Ffi, posix: Posix, fd: number, remote: IpEndpoint | undefined) {
+    this.#ffi = ffi;
     this.#posix = posix;
     this.fd = fd;
     this.#remote = remote;
@@ -82,17 +85,12 @@ export class UdpTransport implements BackendTransport {
   }
 
   start(handlers: BackendTransportHandlers): void {
-    const socket = createSocket({ type: this.family === 6 ? "udp6" : "udp4" });
-    this.#socket = socket;
-    socket.on("message", (data, info) => {
-      handlers.onPacket(data, fromNode(this.#posix, info.address, info.port));
+    this.#stopReading = readUdp(this.#ffi, this.#posix, this.fd, this.family, {
+      onPacket: (data, from) => handlers.onPacket(data, from),
+      onEnd: (error) => {
+        if (!this.#closing) handlers.onEnd(error);
+      },
     });
-    socket.on("error", (error: NodeJS.ErrnoException) => {
-      // Node cannot name the interface of a link-local sender in another namespace: that packet is lost, no more.
-      if (error.syscall === "uv_if_indextoiid") return;
-      if (!this.#closing) handlers.onEnd(error);
-    });
-    socket.bind({ fd: this.fd, exclusive: true });
   }
 
   async send(packet: Uint8Array, to: IpEndpoint | undefined): Promise<void> {
@@ -127,12 +125,9 @@ export class UdpTransport implements BackendTransport {
   }
 
   async #close(): Promise<void> {
-    // The last close of a socket with peers takes the kernel 12 to 15 ms for each: so it is not Node's close.
-    const last = this.#posix.fcntlDup(this.fd);
-    const socket = this.#socket;
-    if (socket === undefined) this.#posix.close(this.fd);
-    else await new Promise<void>((resolve) => socket.close(() => resolve()));
-    await this.#posix.closeAsync(last);
+    await this.#stopReading?.();
+    // The last close of a socket with peers takes the kernel 12 to 15 ms for each: so not on the event loop.
+    await this.#posix.closeAsync(this.fd);
   }
 }
 
@@ -160,12 +155,4 @@ function enlarge(posix: Posix, fd: number, size: number): void {
 function endpointOf(endpoint: IpEndpoint): Endpoint {
   const { text, port, scopeId } = endpoint;
   return scopeId === 0 ? { address: text, port } : { address: text, port, scopeId };
-}
-
-/** An address as Node writes it: IPv4 in an IPv6 socket is mapped, a link-local one ends in `%interface`. */
-function fromNode(posix: Posix, address: string, port: number): Endpoint {
-  const [text, zone] = address.split("%") as [string, string | undefined];
-  if (zone !== undefined) return { address: text, port, scopeId: Number(zone) || posix.ifNameToIndex(zone) };
-  const bytes = parseIp(text);
-  return { address: bytes ? formatIp(unmapIpv4(bytes)) : text, port };
 }
