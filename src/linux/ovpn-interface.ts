@@ -10,6 +10,7 @@ import type {
   BackendStats,
   BackendTransport,
   ConfigureRequest,
+  IpAddress,
   IpEndpoint,
   IpPrefix,
   KeyRequest,
@@ -19,7 +20,6 @@ import type {
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError } from "../core/errors.ts";
-import { mapIpv4, parseIp } from "../core/ip.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Configuration } from "./configure.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
@@ -40,7 +40,6 @@ import {
   keySwap,
   type NewKey,
   type OvpnTarget,
-  type PeerSettings,
   peerDel,
   peerDump,
   peerGet,
@@ -50,6 +49,7 @@ import {
 import { describeRefusal } from "./ovpn-errors.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
 import { peerOf, statsOf } from "./ovpn-peers.ts";
+import { boundSource, settingsOf } from "./peer-settings.ts";
 import { openTcpTransport, TcpListener } from "./tcp-connect.ts";
 import { TcpTransport } from "./tcp-transport.ts";
 import { openUdpTransport, type UdpTransport } from "./udp-transport.ts";
@@ -74,6 +74,8 @@ interface KnownPeer {
   readonly routes: readonly IpPrefix[];
   readonly vpn4: Uint8Array | undefined;
   readonly vpn6: Uint8Array | undefined;
+  /** Where packets to it come from, if that was said. */
+  readonly local: IpAddress | undefined;
 }
 
 /** See {@link BackendInterface}. */
@@ -184,12 +186,14 @@ export class OvpnInterface implements BackendInterface {
 
   async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
     const socket = transport as UdpTransport | TcpTransport;
-    const peer = { socket: socket.fd, ...settingsOf(request.id, request, socket) };
+    const { remote } = request;
+    const local = request.local ?? boundSource(socket, remote);
+    const peer = { socket: socket.fd, ...settingsOf(request.id, { ...request, local }, socket) };
     const attach = () => this.#do((to, seq) => peerNew(to, this.#target, seq, peer));
     if (socket instanceof TcpTransport) await socket.attach(attach);
     else attach();
     const { id, routes = [], vpn4, vpn6 } = request;
-    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6 });
+    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6, local });
     this.#watchRemote(id, request.remote);
     if (routes.length === 0) return;
     try {
@@ -203,21 +207,26 @@ export class OvpnInterface implements BackendInterface {
 
   async setPeer(id: number, request: PeerFields): Promise<void> {
     const known = this.#peers.get(id);
-    const settings = settingsOf(id, request, known?.transport);
+    const { remote } = request;
+    // The kernel takes both together, and forgets the local address that is left out.
+    const before = known?.local?.family === remote?.family ? known?.local : undefined;
+    const local = request.local ?? before;
+    const settings = settingsOf(id, { ...request, local }, known?.transport);
     const { routes, ...others } = request;
     if (Object.values(others).some((value) => value !== undefined)) {
       this.#do((to, seq) => peerSet(to, this.#target, seq, settings));
     }
     this.#watchRemote(id, request.remote);
-    if (known === undefined || (!routes && !request.vpn4 && !request.vpn6)) return;
-    const { routes: before, vpn4, vpn6 } = known;
+    if (known === undefined) return;
     const now = {
       ...known,
-      routes: routes ?? before,
-      vpn4: request.vpn4 ?? vpn4,
-      vpn6: request.vpn6 ?? vpn6,
+      local: local ?? known.local,
+      routes: routes ?? known.routes,
+      vpn4: request.vpn4 ?? known.vpn4,
+      vpn6: request.vpn6 ?? known.vpn6,
     };
     this.#peers.set(id, now);
+    if (!routes && !request.vpn4 && !request.vpn6) return;
     this.#configuration.setPeerRoutes(id, now.routes, now);
   }
 
@@ -391,35 +400,4 @@ export class OvpnInterface implements BackendInterface {
 
 function copyOf({ key, nonceTail }: KeyDirection): KeyDirection {
   return { key: Uint8Array.from(key), nonceTail: Uint8Array.from(nonceTail) };
-}
-
-/**
- * The address that a UDP socket is bound to, if it is bound to one: the kernel would send from whatever address the
- * route has, and the answers would come to where the socket does not listen.
- */
-function boundAddress(transport: BackendTransport | undefined, family: 4 | 6): Uint8Array | undefined {
-  if (transport?.protocol !== "udp" || transport.local === undefined) return undefined;
-  const bytes = parseIp(transport.local.address);
-  const fits = bytes?.length === (family === 6 ? 16 : 4) && bytes.some((byte) => byte !== 0);
-  return fits ? bytes : undefined;
-}
-
-/** A peer's fields as the kernel wants them: an IPv6 socket has IPv4 addresses mapped. */
-function settingsOf(id: number, fields: PeerFields, transport: BackendTransport | undefined): PeerSettings {
-  const { remote, local, keepalive } = fields;
-  const mapped = transport?.family === 6;
-  const bytes = (address: { family: 4 | 6; bytes: Uint8Array } | undefined) =>
-    address && mapped && address.family === 4 ? mapIpv4(address.bytes) : address?.bytes;
-  return {
-    id,
-    remoteAddress: bytes(remote),
-    remotePort: remote?.port,
-    remoteScopeId: remote?.scopeId,
-    localAddress: bytes(local) ?? (remote && boundAddress(transport, remote.family)),
-    vpnIpv4: fields.vpn4,
-    vpnIpv6: fields.vpn6,
-    keepaliveInterval: keepalive === "off" ? 0 : keepalive?.interval,
-    keepaliveTimeout: keepalive === "off" ? 0 : keepalive?.timeout,
-    txId: fields.txId,
-  };
 }

@@ -87,7 +87,9 @@ export class UdpTransport implements BackendTransport {
     socket.on("message", (data, info) => {
       handlers.onPacket(data, fromNode(this.#posix, info.address, info.port));
     });
-    socket.on("error", (error) => {
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      // Node cannot name the interface of a link-local sender in another namespace: that packet is lost, no more.
+      if (error.syscall === "uv_if_indextoiid") return;
       if (!this.#closing) handlers.onEnd(error);
     });
     socket.bind({ fd: this.fd, exclusive: true });

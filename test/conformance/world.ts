@@ -95,6 +95,8 @@ export interface World {
   startPing(from: Site, to: string, options?: PingOptions): Promise<RunningPing>;
   /** Gives a site other addresses outside the tunnel, and takes the old ones away, until the case ends. */
   moveAddress(site: Site): Promise<{ readonly ipv4: string; readonly ipv6: string }>;
+  /** Gives a site more addresses outside the tunnel, besides those that it has, until the case ends. */
+  addAddresses(site: Site): Promise<{ readonly ipv4: string; readonly ipv6: string }>;
   /** Lets a site forward packets between interfaces until the case ends. */
   enableForwarding(site: Site): Promise<void>;
 

@@ -35,19 +35,23 @@ export const peerSettingCases = group("peer settings", [
     },
   },
   {
-    name: "the local address of a peer is the source of what is sent to it",
+    name: "the local address of a peer is the source of what is sent to it, and stays when the remote changes",
     needs: ({ peerLocalAddress }) => (peerLocalAddress ? undefined : "the driver sets no local address"),
     async run(world) {
-      const server = await openEnd(world, world.server, {
-        mode: "multipeer",
-        host: 1,
-        transport: { local: "0.0.0.0:1194" },
-      });
+      const local = (await world.addAddresses(world.server)).ipv4;
+      const any = { local: "0.0.0.0:1194" };
+      const server = await openEnd(world, world.server, { mode: "multipeer", host: 1, transport: any });
       const client = await openEnd(world, world.clients[0], { mode: "p2p", host: 2 });
-      await connect(server, client, { server: { local: world.server.ipv4 } });
-      const address = world.server.ipv4;
-      assert.deepEqual((await server.dco.peer(1)).local, { address, port: 1194 });
-      await assertReaches(world, server, client.vpn.ipv4);
+      await connect(server, client, { server: { local }, client: { remote: `${local}:1194` } });
+      const sent = async () => {
+        assert.deepEqual((await server.dco.peer(1)).local, { address: local, port: 1194 });
+        await assertReaches(world, server, client.vpn.ipv4);
+        // The client follows a server that sends from elsewhere.
+        assert.equal((await client.dco.peer(1)).remote?.address, local);
+      };
+      await sent();
+      await server.dco.setPeer(1, { remote: client.transport.local as { address: string; port: number } });
+      await sent();
     },
   },
   {

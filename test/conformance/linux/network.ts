@@ -71,14 +71,22 @@ export class Network {
 
   /** Gives a site other addresses on its wire. */
   async move(site: LinuxSite): Promise<{ ipv4: string; ipv6: string }> {
-    // Never the one that it just had: neighbours still know that one.
-    const host = FIRST_MOVED + (this.#moves++ % MOVED);
-    const moved = { ipv4: address4(host), ipv6: address6(host) };
+    const moved = this.#unused();
     await this.#readdress(site, moved);
     return moved;
   }
 
-  /** Takes back what `move` did. */
+  /** Gives a site more addresses on its wire, which are not the first choice for what it sends. */
+  async addAddresses(site: LinuxSite): Promise<{ ipv4: string; ipv6: string }> {
+    const added = this.#unused();
+    await this.at(site).run(
+      `ip addr add ${added.ipv4}/24 dev ${WIRE}
+       ip addr add ${added.ipv6}/64 dev ${WIRE} nodad preferred_lft 0`,
+    );
+    return added;
+  }
+
+  /** Takes back what `move` and `addAddresses` did. */
   moveBack(site: LinuxSite): Promise<void> {
     return this.#readdress(site, site);
   }
@@ -116,6 +124,12 @@ export class Network {
     const linkLocal = { address: local, scopeId: Number.parseInt(link, 10) };
     const extras: object = { namespace };
     this.sites.push({ name, namespace, number, extras, linkLocal, ...addresses });
+  }
+
+  /** Never addresses that a site just had: neighbours still know those. */
+  #unused(): { ipv4: string; ipv6: string } {
+    const host = FIRST_MOVED + (this.#moves++ % MOVED);
+    return { ipv4: address4(host), ipv6: address6(host) };
   }
 
   async #readdress(site: LinuxSite, to: { ipv4: string; ipv6: string }): Promise<void> {

@@ -76,6 +76,12 @@ export class LinuxWorld implements ClosableWorld {
     return this.#network.move(linux);
   }
 
+  async addAddresses(site: Site) {
+    const linux = this.#site(site);
+    this.onClose(() => this.#network.moveBack(linux));
+    return this.#network.addAddresses(linux);
+  }
+
   async enableForwarding(site: Site): Promise<void> {
     const set = (value: 0 | 1) =>
       this.#network.at(site).run(
