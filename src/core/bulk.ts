@@ -17,6 +17,7 @@ export async function runBulk<I, T>(
   const results = new Array<BulkResult<T>>(items.length);
   let next = 0;
   let done = 0;
+  let pause: Promise<void> | undefined;
   const worker = async () => {
     while (next < items.length) {
       const at = next++;
@@ -27,12 +28,22 @@ export async function runBulk<I, T>(
         return one(items[at] as I, at);
       });
       done++;
-      options.onProgress?.(done, items.length);
-      if (done % WIDTH === 0) await new Promise((resolve) => setImmediate(resolve));
+      try {
+        options.onProgress?.(done, items.length);
+      } catch {
+        // It must not keep the results from the caller.
+      }
+      // All of them wait, else quick items would go on until the last worker has paused.
+      if (done % WIDTH === 0) pause = turn();
+      if (pause) await pause;
     }
   };
   await Promise.all(Array.from({ length: Math.min(WIDTH, items.length) }, worker));
   return results;
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 async function settle<T>(task: () => Promise<T>): Promise<BulkResult<T>> {
