@@ -148,7 +148,8 @@ export class CoreInterface implements DcoInterface {
     const undo = (late: CoreTransport) => late.end();
     return this.#calls.change(
       { operation: "openTransport", options, readSignal: validateSignal, undo },
-      (signal) => this.#transports.open(options, signal),
+      // A connection that nobody waits for any more would take minutes to fail.
+      (signal) => this.#transports.open(options, this.#calls.lifetime.orClosed(signal)),
     );
   }
 
