@@ -76,8 +76,9 @@ export class CoreInterface implements DcoInterface {
     this.role = role;
     this.#deleteOnClose = parts.deleteOnClose;
     this.capabilities = capabilities;
-    this.#calls = new Calls(`interface ${backend.name}`, backendName, backend.name, role === "observer");
-    this.#peers = new Peers(backend, backendName, capabilities, this.#calls.lifetime);
+    const observer = role === "observer";
+    this.#calls = new Calls(`interface ${backend.name}`, backendName, backend.name, observer);
+    this.#peers = new Peers(backend, backendName, capabilities, this.#calls.lifetime, observer);
     this.#transports = new Transports(backend, capabilities, rules, this.#peers.lives, this.#peers);
     this.#peers.lives.onRemoved = () => {
       this.#removed = true;
@@ -194,9 +195,7 @@ export class CoreInterface implements DcoInterface {
   }
 
   peers(options?: CallOptions): Promise<PeerInfo[]> {
-    return this.#calls.ask({ operation: "peers", target: this.name, options }, () =>
-      this.#peers.list(this.role === "observer"),
-    );
+    return this.#calls.ask({ operation: "peers", target: this.name, options }, () => this.#peers.list());
   }
 
   stats(options?: CallOptions): Promise<PeerStats[]> {
