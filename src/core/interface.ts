@@ -76,8 +76,9 @@ export class CoreInterface implements DcoInterface {
     this.role = role;
     this.#deleteOnClose = parts.deleteOnClose;
     this.capabilities = capabilities;
-    this.#calls = new Calls(`interface ${backend.name}`, backendName, backend.name, role === "observer");
-    this.#peers = new Peers(backend, backendName, capabilities, this.#calls.lifetime);
+    const observer = role === "observer";
+    this.#calls = new Calls(`interface ${backend.name}`, backendName, backend.name, observer);
+    this.#peers = new Peers(backend, backendName, capabilities, this.#calls.lifetime, observer);
     this.#transports = new Transports(backend, capabilities, rules, this.#peers.lives, this.#peers);
     this.#peers.lives.onRemoved = () => {
       this.#removed = true;
@@ -148,7 +149,8 @@ export class CoreInterface implements DcoInterface {
     const undo = (late: CoreTransport) => late.end();
     return this.#calls.change(
       { operation: "openTransport", options, readSignal: validateSignal, undo },
-      (signal) => this.#transports.open(options, signal),
+      // A connection that nobody waits for any more would take minutes to fail.
+      (signal) => this.#transports.open(options, this.#calls.lifetime.orClosed(signal)),
     );
   }
 
@@ -193,9 +195,7 @@ export class CoreInterface implements DcoInterface {
   }
 
   peers(options?: CallOptions): Promise<PeerInfo[]> {
-    return this.#calls.ask({ operation: "peers", target: this.name, options }, () =>
-      this.#peers.list(this.role === "observer"),
-    );
+    return this.#calls.ask({ operation: "peers", target: this.name, options }, () => this.#peers.list());
   }
 
   stats(options?: CallOptions): Promise<PeerStats[]> {

@@ -24,6 +24,7 @@ export class Lifetime {
   readonly #what: string;
   readonly #pending = new Set<(error: DcoError) => void>();
   readonly #work = new Set<Promise<unknown>>();
+  readonly #end = new AbortController();
   #closed = false;
 
   /** @param what the thing, for messages: `interface ovpn0` */
@@ -35,6 +36,11 @@ export class Lifetime {
     return this.#closed;
   }
 
+  /** Fires with the caller's signal, and when this is closed: for work that would go on by itself. */
+  orClosed(signal: AbortSignal | undefined): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#end.signal]) : this.#end.signal;
+  }
+
   /** Throws `closed` if it is. */
   check(): void {
     if (this.#closed) throw new DcoError("closed", `${this.#what} is closed`, { effect: "none" });
@@ -43,6 +49,7 @@ export class Lifetime {
   /** Rejects everything in flight. */
   close(): void {
     this.#closed = true;
+    this.#end.abort();
     const pending = [...this.#pending];
     this.#pending.clear();
     for (const reject of pending) {

@@ -25,6 +25,7 @@ export class PeerLives {
   readonly #backendName: string;
   readonly #locked: LockPeer;
   readonly #readPeers: boolean;
+  readonly #observer: boolean;
   /** Native ends that are being looked into, by the life that they seem to be about. */
   readonly #told = new WeakMap<PeerRecord, NativeDelete>();
   /** Ids whose next native end may be about an earlier life: events were lost. */
@@ -32,17 +33,28 @@ export class PeerLives {
   #ended = false;
   /** As last told; an interface begins with a link that is down. */
   #linkUp = false;
-  #resync: Promise<void> | undefined;
+  #resync: Promise<void> = Promise.resolve();
+  /** A loss after which the kernel has not been asked yet. */
+  #loss: { lost: number | undefined } | undefined;
   /** The interface vanished under us. */
   onRemoved: () => void = () => {};
   readonly #endedListeners: ((record: PeerRecord) => void)[] = [];
 
-  /** @param readPeers the backend tells more of a peer than its id */
-  constructor(backend: BackendInterface, backendName: string, locked: LockPeer, readPeers: boolean) {
+  /**
+   * @param readPeers the backend tells more of a peer than its id
+   * @param observer peers come from somebody else
+   */
+  constructor(
+    backend: BackendInterface,
+    backendName: string,
+    locked: LockPeer,
+    { readPeers, observer }: { readonly readPeers: boolean; readonly observer: boolean },
+  ) {
     this.#backend = backend;
     this.#backendName = backendName;
     this.#locked = locked;
     this.#readPeers = readPeers;
+    this.#observer = observer;
     this.hub = new EventHub(() => this.#snapshot());
   }
 
@@ -122,9 +134,25 @@ export class PeerLives {
 
   /** Makes the table true again by asking the kernel, then tells `overflow` and `snapshot`. */
   resynchronise(lost: number | undefined): Promise<void> {
-    // While one is under way another loss only repeats it.
-    this.#resync = (this.#resync ?? Promise.resolve()).then(() => this.#ask(lost));
+    if (this.#loss) {
+      // What was lost until the kernel is asked is one loss.
+      this.#loss.lost = sum(this.#loss.lost, lost);
+      return this.#resync;
+    }
+    const loss = { lost };
+    this.#loss = loss;
+    this.#resync = this.#resync.then(() => {
+      this.#loss = undefined;
+      return this.#ask(loss.lost);
+    });
     return this.#resync;
+  }
+
+  /** Takes in what the kernel says of a peer. Only an observer learns of new ones so: an owner adds his own. */
+  refresh(peer: BackendPeer): void {
+    const record = this.table.get(peer.id);
+    if (record === undefined && this.#observer) this.table.begin(this.table.fromKernel(peer));
+    if (record && this.#readPeers) refresh(record, peer);
   }
 
   async #ask(lost: number | undefined): Promise<void> {
@@ -132,12 +160,11 @@ export class PeerLives {
     for (const id of this.table.forgetEndedLives()) this.#doubtful.add(id);
     const asked = new Set(this.table.all());
     try {
-      const found = new Map((await this.#backend.peers()).map((peer) => [peer.id, peer]));
+      const found = await this.#backend.peers();
+      const ids = new Set(found.map(({ id }) => id));
+      for (const peer of found) this.refresh(peer);
       for (const record of asked) {
-        const peer = found.get(record.id);
-        if (peer) {
-          if (this.#readPeers) refresh(record, peer);
-        } else {
+        if (!ids.has(record.id)) {
           this.#doubtful.add(record.id);
           this.table.forgetLife(record);
           this.end(record, record.ending ?? "unknown");
@@ -239,6 +266,10 @@ export class PeerLives {
   #snapshot(): DcoEvent {
     return { type: "snapshot", peers: this.table.all().map(peerInfo) };
   }
+}
+
+function sum(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? undefined : one + other;
 }
 
 function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {

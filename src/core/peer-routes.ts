@@ -29,7 +29,10 @@ export class PeerRoutes {
     }
     const before = this.#prefixes.get(record) ?? [];
     this.#set(record, wanted);
-    return () => this.#set(record, before);
+    return () => {
+      // A peer that has ended meanwhile has released them.
+      if (record.ended === undefined) this.#set(record, before);
+    };
   }
 
   /** The peer has ended. */

@@ -40,6 +40,7 @@ export class Peers {
   readonly #backend: BackendInterface;
   readonly #capabilities: Capabilities;
   readonly #lifetime: Lifetime;
+  readonly #observer: boolean;
   readonly #keys: PeerKeys;
   readonly #routes = new PeerRoutes();
   readonly #lock = new KeyedLock<number>();
@@ -49,12 +50,15 @@ export class Peers {
     backendName: string,
     capabilities: Capabilities,
     lifetime: Lifetime,
+    observer: boolean,
   ) {
     this.#backend = backend;
     this.#capabilities = capabilities;
     this.#lifetime = lifetime;
     const locked = (id: number, task: () => Promise<void>) => this.#locked(id, task);
-    this.lives = new PeerLives(backend, backendName, locked, capabilities.readPeers);
+    this.#observer = observer;
+    const { readPeers } = capabilities;
+    this.lives = new PeerLives(backend, backendName, locked, { readPeers, observer });
     this.#keys = new PeerKeys(backend);
     this.lives.whenEnded((record) => {
       this.#routes.release(record);
@@ -194,23 +198,27 @@ export class Peers {
     });
   }
 
-  /** @param discover peers that somebody else has added are taken in */
-  async list(discover: boolean): Promise<PeerInfo[]> {
+  async list(): Promise<PeerInfo[]> {
     const { table } = this.lives;
-    if (this.#capabilities.readPeers) {
-      for (const peer of await this.#backend.peers()) {
-        const record = table.get(peer.id);
-        if (record) refresh(record, peer);
-        else if (discover) table.begin(table.fromKernel(peer));
-      }
-    }
-    return table.all().map(peerInfo);
+    if (!this.#capabilities.readPeers) return table.all().map(peerInfo);
+    const before = new Set(table.all());
+    const found = await this.#backend.peers();
+    for (const peer of found) this.lives.refresh(peer);
+    const ids = new Set(found.map(({ id }) => id));
+    // One that has ended may still be in the table, its event not yet read.
+    return table
+      .all()
+      .filter((record) => ids.has(record.id) || !before.has(record))
+      .map(peerInfo);
   }
 
   async stats(): Promise<PeerStats[]> {
+    const { table } = this.lives;
+    const found = await this.#backend.stats();
+    if (this.#observer && found.some(({ id }) => table.get(id) === undefined)) await this.list();
     const all: PeerStats[] = [];
-    for (const stats of await this.#backend.stats()) {
-      const record = this.lives.table.get(stats.id);
+    for (const stats of found) {
+      const record = table.get(stats.id);
       if (record) all.push({ ...stats, generation: record.generation });
     }
     return all;
@@ -375,6 +383,8 @@ export class Peers {
     return this.#locked(peer, async () => {
       this.#lifetime.check();
       throwIfAborted(signal);
+      const { table } = this.lives;
+      if (this.#observer && table.get(peer) === undefined) this.lives.refresh(await this.#backend.peer(peer));
       return task(this.find(peer));
     });
   }

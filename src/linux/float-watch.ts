@@ -27,6 +27,11 @@ export class FloatWatch {
     this.#schedule();
   }
 
+  /** What the kernel says: a peer that nobody here has added, of an adopted interface, is watched as well. */
+  found(peers: readonly BackendPeer[]): void {
+    for (const { id, remote } of peers) if (remote && !this.#known.has(id)) this.set(id, remote);
+  }
+
   delete(peer: number): void {
     this.#known.delete(peer);
   }
@@ -46,8 +51,18 @@ export class FloatWatch {
   async #look(): Promise<void> {
     // A peer that is added or moved by us meanwhile may be older in the answer.
     const before = new Map(this.#known);
-    const peers = await this.#read().catch(() => []);
+    const peers = await this.#read().catch(() => undefined);
     this.#timer = undefined;
+    if (peers) this.#compare(before, peers);
+    this.#schedule();
+  }
+
+  #compare(before: ReadonlyMap<number, string>, peers: readonly BackendPeer[]): void {
+    const ids = new Set(peers.map(({ id }) => id));
+    for (const [id, known] of before) {
+      // It is gone; who removed it need not have said so here.
+      if (!ids.has(id) && this.#known.get(id) === known) this.#known.delete(id);
+    }
     for (const { id, remote } of peers) {
       const known = before.get(id);
       if (remote === undefined || known === undefined || this.#known.get(id) !== known) continue;
@@ -55,7 +70,6 @@ export class FloatWatch {
       this.#known.set(id, textOf(remote));
       this.#floated(id, remote);
     }
-    this.#schedule();
   }
 }
 

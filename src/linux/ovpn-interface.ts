@@ -263,10 +263,12 @@ export class OvpnInterface implements BackendInterface {
   }
 
   async peers(): Promise<BackendPeer[]> {
-    return this.#ask(
+    const peers = this.#ask(
       (to, seq) => peerDump(to, this.#target, seq),
       (message) => peerOf(decodePeer(message)),
     );
+    this.#floatWatch?.found(peers);
+    return peers;
   }
 
   async stats(): Promise<BackendStats[]> {

@@ -42,7 +42,7 @@ function byWatcher(ffi: Ffi, posix: Posix, fd: number, handlers: UdpHandlers): S
   const buffer = Buffer.alloc(DATAGRAM_BYTES);
   const address = Buffer.alloc(SOCKADDR_BYTES);
   let stopped = false;
-  const watcher = ffi.watchReadable(fd, () => {
+  const read = () => {
     for (let n = 0; n < BATCH && !stopped; n++) {
       const size = posix.recvfrom(fd, buffer, 0, address);
       if (size === -EAGAIN) return;
@@ -56,7 +56,8 @@ function byWatcher(ffi: Ffi, posix: Posix, fd: number, handlers: UdpHandlers): S
       const from = unpackSockaddr(address);
       if (from) handlers.onPacket(Uint8Array.from(buffer.subarray(0, size)), senderOf(from));
     }
-  });
+  };
+  const watcher = ffi.watchReadable(fd, read, { onError: (error) => handlers.onEnd(error) });
   return async () => {
     stopped = true;
     watcher.close();
@@ -75,7 +76,14 @@ function byNode(posix: Posix, fd: number, family: 4 | 6, handlers: UdpHandlers):
   socket.on("error", (error: NodeJS.ErrnoException) => {
     if (!stopped && error.syscall !== "uv_if_indextoiid") handlers.onEnd(error);
   });
-  socket.bind({ fd: posix.fcntlDup(fd), exclusive: true });
+  const copy = posix.fcntlDup(fd);
+  try {
+    socket.bind({ fd: copy, exclusive: true });
+  } catch (error) {
+    socket.close();
+    posix.close(copy);
+    throw error;
+  }
   return () => {
     stopped = true;
     return new Promise((resolve) => socket.close(() => resolve()));

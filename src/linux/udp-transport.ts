@@ -36,6 +36,19 @@ import { readUdp, type StopReading } from "./udp-reader.ts";
 const MEMINFO_DROPS = 8;
 const EAGAIN = 11;
 
+/** What routers and hosts say of earlier packets, to a connected socket: the next packet may arrive. */
+const UNREACHABLE = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EHOSTDOWN",
+  "ENOPROTOOPT",
+  "EPROTO",
+  "ENONET",
+  "EACCES",
+  "EMSGSIZE",
+]);
+
 /** How often and how long a full send buffer is waited for. */
 const SEND_RETRY_MS = 5;
 const SEND_TIMEOUT_MS = 5000;
@@ -50,7 +63,7 @@ export function openUdpTransport(
   const fd = request.adopt ? adoptSocket(posix, request.adopt, "udp") : open(posix, context, request);
   try {
     enlarge(posix, fd, request.receiveBuffer);
-    return new UdpTransport(ffi, posix, fd, request.remote);
+    return new UdpTransport(ffi, posix, fd, request);
   } catch (error) {
     // A socket that was to be taken stays the caller's.
     if (request.adopt?.ownership !== "take") posix.close(fd);
@@ -69,14 +82,21 @@ export class UdpTransport implements BackendTransport {
   readonly #ffi: Ffi;
   readonly #posix: Posix;
   readonly #remote: IpEndpoint | undefined;
+  readonly #taken: boolean;
   #stopReading: StopReading | undefined;
   #closing: Promise<void> | undefined;
 
   /** @param fd becomes the transport's */
-  constructor(ffi: Ffi, posix: Posix, fd: number, remote: IpEndpoint | undefined) {
+  constructor(
+    ffi: Ffi,
+    posix: Posix,
+    fd: number,
+    { remote, adopt }: Pick<OpenTransportRequest, "remote" | "adopt">,
+  ) {
     this.#ffi = ffi;
     this.#posix = posix;
     this.fd = fd;
+    this.#taken = adopt?.ownership === "take";
     this.#remote = remote;
     this.remote = remote && endpointOf(remote);
     this.family = familyOf(posix, fd);
@@ -85,12 +105,18 @@ export class UdpTransport implements BackendTransport {
   }
 
   start(handlers: BackendTransportHandlers): void {
-    this.#stopReading = readUdp(this.#ffi, this.#posix, this.fd, this.family, {
-      onPacket: (data, from) => handlers.onPacket(data, from),
-      onEnd: (error) => {
-        if (!this.#closing) handlers.onEnd(error);
-      },
-    });
+    try {
+      this.#stopReading = readUdp(this.#ffi, this.#posix, this.fd, this.family, {
+        onPacket: (data, from) => handlers.onPacket(data, from),
+        onEnd: (error) => {
+          if (!this.#closing) handlers.onEnd(error);
+        },
+      });
+    } catch (error) {
+      // What was to be taken stays the caller's.
+      if (this.#taken) this.#closing = Promise.resolve();
+      throw error;
+    }
   }
 
   async send(packet: Uint8Array, to: IpEndpoint | undefined): Promise<void> {
@@ -101,11 +127,18 @@ export class UdpTransport implements BackendTransport {
       });
     }
     const address = socketAddress(target, this.family);
+    let toldBefore = false;
     for (let waited = 0; ; waited += SEND_RETRY_MS) {
       if (this.#closing) throw new DcoError("closed", "the transport is closed", { effect: "none" });
       const sent = this.#posix.sendto(this.fd, packet, 0, address);
       if (sent >= 0) return;
-      if (sent !== -EAGAIN) throw errnoError(-sent, "send", target.text);
+      if (sent !== -EAGAIN) {
+        const error = errnoError(-sent, "send", target.text);
+        if (toldBefore || !UNREACHABLE.has(error.native?.name ?? "")) throw error;
+        // That may have been the answer to an earlier packet, which is told once.
+        toldBefore = true;
+        continue;
+      }
       if (waited >= SEND_TIMEOUT_MS) {
         throw new DcoError("timeout", "the socket's send buffer stayed full", { effect: "none" });
       }

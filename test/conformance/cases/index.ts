@@ -14,6 +14,7 @@ import { driverCases } from "./driver.ts";
 import { eventCases } from "./events.ts";
 import { floatCases } from "./float.ts";
 import { keyCases } from "./keys.ts";
+import { killedCases } from "./killed.ts";
 import { lifetimeCases } from "./lifetimes.ts";
 import { peerSettingCases } from "./peer-settings.ts";
 import { peerCases } from "./peers.ts";
@@ -53,6 +54,7 @@ export const ALL_CASES: readonly Case[] = [
   ...refusalCases,
   ...refusedSocketCases,
   ...refusedRightsCases,
+  ...killedCases,
 ];
 
 /** Groups that are run once with every way of getting events. */

@@ -89,7 +89,7 @@ const MOMENTS: Record<Moment, () => Promise<unknown>> = {
   },
   "while it is configured": async () => {
     const { dco } = await open();
-    dieAt("new-address", 2);
+    dieAt("new-addr", 2);
     await dco.configure({
       addresses: ["10.8.0.1/24", "fd00:8::1/64"],
       mtu: 1400,

@@ -2,10 +2,10 @@
  * Programs of `children/`, each in a process of its own at a site.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
 import { inTime } from "../expect.ts";
 import type { Site, World } from "../world.ts";
 import { namespaceOf } from "./raw.ts";
@@ -19,16 +19,35 @@ export interface ChildEnd {
 /** Long enough to start Node on an emulated machine that does something else as well. */
 const START_MS = 60_000;
 
-/** Compiled code, so that only the first process of a run has to compile. */
-let cache: string | undefined;
+const CHILDREN = fileURLToPath(new URL("../children/", import.meta.url));
+/** Below the package, where its dependencies are found. */
+const BUILD = fileURLToPath(new URL("../../../build/", import.meta.url));
 
-function compileCache(): string {
-  if (cache === undefined) {
-    const folder = mkdtempSync(join(tmpdir(), "dcokit-compiled-"));
-    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-    cache = folder;
-  }
-  return cache;
+/** Where the programs of this run are. */
+let folder: string | undefined;
+
+/**
+ * Bundles the programs, once in a run: on an emulated machine reading the sources one by one takes each process
+ * some seconds.
+ */
+function programs(): string {
+  if (folder !== undefined) return folder;
+  mkdirSync(BUILD, { recursive: true });
+  const made = mkdtempSync(join(BUILD, "children-"));
+  process.once("exit", () => rmSync(made, { recursive: true, force: true }));
+  buildSync({
+    entryPoints: readdirSync(CHILDREN).map((file) => join(CHILDREN, file)),
+    outdir: made,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    packages: "external",
+    logLevel: "warning",
+  });
+  folder = made;
+  return made;
 }
 
 /** How to start one. */
@@ -48,12 +67,12 @@ export class Child {
 
   /** @param order what the program is told; as JSON */
   constructor(world: World, site: Site, program: string, order: unknown, options: ChildOptions = {}) {
-    const script = fileURLToPath(new URL(`../children/${program}.ts`, import.meta.url));
-    const node = [process.execPath, "--no-warnings", script, JSON.stringify(order)];
+    const made = programs();
+    const node = [process.execPath, join(made, `${program}.mjs`), JSON.stringify(order)];
     const child = spawn(
       "nsenter",
       [`--net=/run/netns/${namespaceOf(site)}`, ...(options.by ?? []), ...node],
-      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_COMPILE_CACHE: compileCache() } },
+      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_COMPILE_CACHE: join(made, "cache") } },
     );
     this.#process = child;
     let rest = "";

@@ -72,3 +72,19 @@ test("a peer is not replaced on the transport that would end with it", async () 
   expect(events).toEqual([]);
   await dco.installKey(1, freshKey());
 });
+
+test("routes of a peer that ended while they were set are free", async () => {
+  const { dco, backend, transport } = await setUp();
+  const withRoutes = { ...peer(1, transport), routes: ["10.7.0.0/16"] };
+  await dco.addPeer(withRoutes);
+  const held = gate();
+  backend.gates.setPeer = held.promise;
+  backend.failures.setPeer = new DcoError("not-found", "gone", { effect: "none" });
+  const setting = dco.setPeer(1, { routes: ["10.8.0.0/16"] });
+  await turns();
+  backend.kernel.delete(1);
+  backend.tell({ type: "peer-deleted", peer: 1, reason: "expired" });
+  held.open();
+  await expect(setting).rejects.toMatchObject({ code: "not-found" });
+  await dco.addPeer({ ...peer(2, transport), routes: ["10.7.0.0/16", "10.8.0.0/16"] });
+});

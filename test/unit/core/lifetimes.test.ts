@@ -185,3 +185,17 @@ describe("control packets", () => {
     expect(events).toMatchObject([{ type: "peer-deleted", peer: 1, reason: "transport-error" }]);
   });
 });
+
+test("closing the interface tells a transport that is being opened to give up", async () => {
+  const { dco, backend } = await setUp();
+  let told: AbortSignal | undefined;
+  backend.openTransport = (_request: unknown, signal?: AbortSignal) => {
+    told = signal;
+    return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(new Error("gave up"))));
+  };
+  const opening = dco.openTransport({ protocol: "tcp", remote: "192.0.2.1:1194" });
+  await turns();
+  expect(told?.aborted).toBe(false);
+  await Promise.all([expect(opening).rejects.toMatchObject({ code: "closed" }), dco.close()]);
+  expect(told?.aborted).toBe(true);
+});

@@ -249,3 +249,30 @@ describe("about a peer", () => {
     expect(events).toEqual([]);
   });
 });
+
+describe("many losses", () => {
+  test("that come while the kernel is asked are asked about once more, together", async () => {
+    const { backend, events } = await setUp();
+    const held = gate();
+    let asked = 0;
+    backend.peers = async () => {
+      asked++;
+      await held.promise;
+      return [];
+    };
+    backend.tell({ type: "overflow", lost: 1 });
+    await turns();
+    for (const lost of [2, 3, 4]) backend.tell({ type: "overflow", lost });
+    await turns();
+    held.open();
+    await turns();
+    expect(asked).toBe(2);
+    expect(events.filter(({ type }) => type === "overflow")).toEqual([
+      { type: "overflow", lost: 1, where: "kernel" },
+      { type: "overflow", lost: 9, where: "kernel" },
+    ]);
+    backend.tell({ type: "overflow", lost: 5 });
+    await turns();
+    expect(asked).toBe(3);
+  });
+});

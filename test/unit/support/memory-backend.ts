@@ -91,7 +91,7 @@ export class MemoryInterface implements BackendInterface {
     return false;
   }
 
-  async openTransport(): Promise<BackendTransport> {
+  async openTransport(_request?: unknown, _signal?: AbortSignal): Promise<BackendTransport> {
     await this.#step("openTransport", "openTransport");
     const transport = new MemoryTransport();
     this.transports.push(transport);
