@@ -7,6 +7,9 @@ import type { Resident } from "./resident.ts";
 /** After this long, in seconds, a ping that nobody stopped ends by itself. */
 const LONGEST = 120;
 
+/** More unanswered requests at the end than this are a loss, even if ping was stopped. */
+const MOST_UNDER_WAY = 3;
+
 /** See `World.startPing`. */
 export function startPing(at: Resident, to: string, options: PingOptions = {}): RunningPing {
   const { count, size = 56, interval = 0.05, wait = 5 } = options;
@@ -15,7 +18,8 @@ export function startPing(at: Resident, to: string, options: PingOptions = {}): 
   const result = job.ended.then(({ output }) => {
     const counts = /(\d+) packets transmitted, (\d+) received/.exec(output);
     if (!counts) throw new Error(`ping ${to}: ${output || "no output"}`);
-    return { sent: Number(counts[1]), received: Number(counts[2]), output: inShort(output) };
+    const sent = Number(counts[1]) - (count === undefined ? underWay(output, Number(counts[1])) : 0);
+    return { sent, received: Number(counts[2]), output: inShort(output) };
   });
   result.catch(() => {});
   return {
@@ -25,6 +29,13 @@ export function startPing(at: Resident, to: string, options: PingOptions = {}): 
       return result;
     },
   };
+}
+
+/** Requests that were on their way when ping was stopped: the last ones, while all before were answered. */
+function underWay(output: string, sent: number): number {
+  const answered = [...output.matchAll(/icmp_seq=(\d+)/g)].map((match) => Number(match[1]));
+  const after = sent - Math.max(0, ...answered);
+  return after <= MOST_UNDER_WAY ? after : 0;
 }
 
 /** Without the lines of the single answers. */
