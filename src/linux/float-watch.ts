@@ -73,6 +73,7 @@ export class FloatWatch {
   }
 }
 
-function textOf({ address, port, scopeId }: Endpoint): string {
-  return `${address} ${port} ${scopeId ?? 0}`;
+/** Without the scope of link-local addresses, which the kernels that must be watched do not tell (seen: 6.18). */
+function textOf({ address, port }: Endpoint): string {
+  return `${address} ${port}`;
 }
