@@ -1,11 +1,10 @@
 /**
  * Programs of `children/`, each in a process of its own at a site.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildSync } from "esbuild";
 import { inTime } from "../expect.ts";
 import type { Site, World } from "../world.ts";
 import { namespaceOf } from "./raw.ts";
@@ -19,7 +18,7 @@ export interface ChildEnd {
 /** Long enough to start Node on an emulated machine that does something else as well. */
 const START_MS = 60_000;
 
-const CHILDREN = fileURLToPath(new URL("../children/", import.meta.url));
+const BUNDLER = fileURLToPath(new URL("bundle.ts", import.meta.url));
 /** Below the package, where its dependencies are found. */
 const BUILD = fileURLToPath(new URL("../../../build/", import.meta.url));
 
@@ -35,17 +34,7 @@ function programs(): string {
   mkdirSync(BUILD, { recursive: true });
   const made = mkdtempSync(join(BUILD, "children-"));
   process.once("exit", () => rmSync(made, { recursive: true, force: true }));
-  buildSync({
-    entryPoints: readdirSync(CHILDREN).map((file) => join(CHILDREN, file)),
-    outdir: made,
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    packages: "external",
-    logLevel: "warning",
-  });
+  execFileSync(process.execPath, ["--no-warnings", BUNDLER, made]);
   folder = made;
   return made;
 }
