@@ -314,7 +314,7 @@ export class CoreInterface implements DcoInterface {
     const deleteOnClose = this.#deleteOnClose;
     const { lives } = this.#peers;
     this.#calls.lifetime.close();
-    this.#transports.beginClosing();
+    this.#transports.closing = true;
     const failures: unknown[] = [];
     const attempt = (step: Promise<unknown>) => step.catch((error: unknown) => failures.push(error));
     if (deleteOnClose || this.#removed || !capabilities.survivesProcess) {

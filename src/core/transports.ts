@@ -28,7 +28,8 @@ export class Transports implements TransportOwner {
   readonly #open = new Set<CoreTransport>();
   readonly #listeners = new Set<CoreListener>();
   #opening = 0;
-  readonly #closing = new AbortController();
+  /** The interface is closing: its transports go with it, whatever the kernel lets one close alone. */
+  closing = false;
 
   constructor(
     backend: BackendInterface,
@@ -60,10 +61,8 @@ export class Transports implements TransportOwner {
       );
     }
     this.#opening++;
-    // A connection under way ends with the interface.
-    const ends = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
     try {
-      return this.#adopt(await this.dco.openTransport(request, ends), request.queueLimit);
+      return this.#adopt(await this.dco.openTransport(request, signal), request.queueLimit);
     } finally {
       this.#opening--;
     }
@@ -83,11 +82,6 @@ export class Transports implements TransportOwner {
       await backend.close();
       throw error;
     }
-  }
-
-  /** The interface is closing: its transports go with it, whatever the kernel lets one close alone. */
-  beginClosing(): void {
-    this.#closing.abort();
   }
 
   /** Closes listeners and transports; all of them, whatever fails. */
@@ -120,7 +114,7 @@ export class Transports implements TransportOwner {
   }
 
   closeRefusal(): DcoError | undefined {
-    if (this.#capabilities.closeTransport || this.#closing.signal.aborted) return undefined;
+    if (this.#capabilities.closeTransport || this.closing) return undefined;
     return unsupported("closeTransport", "here a transport closes only with its interface", {
       operation: "close",
       effect: "none",
