@@ -48,7 +48,7 @@ import {
 } from "./ovpn/requests.ts";
 import { describeRefusal } from "./ovpn-errors.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
-import { peerOf, statsOf } from "./ovpn-peers.ts";
+import { peerOf, statsOf, withScope } from "./ovpn-peers.ts";
 import { boundSource, settingsOf } from "./peer-settings.ts";
 import { openTcpTransport, TcpListener } from "./tcp-connect.ts";
 import { TcpTransport } from "./tcp-transport.ts";
@@ -76,6 +76,8 @@ interface KnownPeer {
   readonly vpn6: Uint8Array | undefined;
   /** Where packets to it come from, if that was said. */
   readonly local: IpAddress | undefined;
+  /** The interface of its remote, if that is a link-local address. */
+  readonly scopeId: number | undefined;
 }
 
 /** See {@link BackendInterface}. */
@@ -197,7 +199,8 @@ export class OvpnInterface implements BackendInterface {
     if (socket instanceof TcpTransport) await socket.attach(attach);
     else attach();
     const { id, routes = [], vpn4, vpn6 } = request;
-    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6, local });
+    const scopeId = remote?.scopeId || socket.local?.scopeId;
+    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6, local, scopeId });
     this.#watchRemote(id, request.remote);
     if (routes.length === 0) return;
     try {
@@ -225,6 +228,7 @@ export class OvpnInterface implements BackendInterface {
     const now = {
       ...known,
       local: local ?? known.local,
+      scopeId: remote?.scopeId || known.scopeId,
       routes: routes ?? known.routes,
       vpn4: request.vpn4 ?? known.vpn4,
       vpn6: request.vpn6 ?? known.vpn6,
@@ -256,7 +260,7 @@ export class OvpnInterface implements BackendInterface {
   async peer(id: number): Promise<BackendPeer> {
     const [peer] = this.#ask(
       (to, seq) => peerGet(to, this.#target, seq, id),
-      (message) => peerOf(decodePeer(message)),
+      (message) => this.#peerOf(message),
     );
     if (peer === undefined) throw new DcoError("protocol", `the kernel did not describe peer ${id}`);
     return peer;
@@ -265,10 +269,15 @@ export class OvpnInterface implements BackendInterface {
   async peers(): Promise<BackendPeer[]> {
     const peers = this.#ask(
       (to, seq) => peerDump(to, this.#target, seq),
-      (message) => peerOf(decodePeer(message)),
+      (message) => this.#peerOf(message),
     );
     this.#floatWatch?.found(peers);
     return peers;
+  }
+
+  #peerOf(message: Parameters<typeof decodePeer>[0]): BackendPeer {
+    const peer = peerOf(decodePeer(message));
+    return withScope(peer, this.#peers.get(peer.id)?.scopeId);
   }
 
   async stats(): Promise<BackendStats[]> {

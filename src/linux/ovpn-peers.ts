@@ -7,6 +7,9 @@ import type { Endpoint } from "../core/model.ts";
 import type { PeerReply } from "./ovpn/peer-reply.ts";
 import { toEndpoint } from "./ovpn-events.ts";
 
+/** fe80::/10. */
+const LINK_LOCAL = /^fe[89ab][0-9a-f]:/;
+
 /** A peer as core wants it. */
 export function peerOf(reply: PeerReply): BackendPeer {
   const { remoteAddress, remotePort, keepaliveInterval, keepaliveTimeout } = reply;
@@ -23,6 +26,13 @@ export function peerOf(reply: PeerReply): BackendPeer {
         : "off",
     txId: reply.txId,
   };
+}
+
+/** Linux 6.16 leaves the interface of a link-local remote out of its answers: `scopeId` is what is known of it. */
+export function withScope(peer: BackendPeer, scopeId: number | undefined): BackendPeer {
+  const { remote } = peer;
+  if (!scopeId || !remote || remote.scopeId || !LINK_LOCAL.test(remote.address)) return peer;
+  return { ...peer, remote: { ...remote, scopeId } };
 }
 
 /** A peer's counters as core wants them. */

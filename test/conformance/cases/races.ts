@@ -61,7 +61,7 @@ export const raceCases = group("races", [
       const ids = PHASES.flatMap((_, at) => [2 * at, 2 * at + 1]);
       for (const id of ids) await end.dco.addPeer({ ...peer(end, id), keepalive });
       for (const id of ids) await end.dco.installKey(id, freshKey());
-      block(5000);
+      block(4000);
       await Promise.all(
         PHASES.map(async (phase, at) => {
           await phase();
@@ -83,7 +83,7 @@ export const raceCases = group("races", [
       const end = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
       await end.dco.addPeer({ ...peer(end, 1), keepalive: { interval: 1, timeout: 1 } });
       await end.dco.installKey(1, freshKey());
-      block(5000);
+      block(4000);
       const { generation } = await end.dco.addPeer(peer(end, 1));
       const event = await end.events.next("peer-deleted");
       assert.ok(event.generation < generation);
