@@ -156,16 +156,10 @@ export function peerInfo(record: PeerRecord): PeerInfo {
 
 /** Brings the record to what the kernel says. */
 export function refresh(record: PeerRecord, peer: BackendPeer): void {
-  record.remote = withScope(peer.remote, record.remote);
+  record.remote = peer.remote ?? record.remote;
   record.local = peer.local ?? record.local;
   record.vpn = vpnOfKernel(peer);
   if (record.keepaliveArmed && peer.keepalive !== undefined) record.keepalive = peer.keepalive;
-}
-
-/** Not every kernel tells the scope of a link-local address (Linux 6.18 does not): then what is known stays. */
-function withScope(told: Endpoint | undefined, known: Endpoint | undefined): Endpoint | undefined {
-  if (told === undefined || known === undefined || told.scopeId !== undefined) return told ?? known;
-  return told.address === known.address && told.port === known.port ? known : told;
 }
 
 /** The VPN addresses after a change. */

@@ -73,7 +73,6 @@ export class FloatWatch {
   }
 }
 
-/** Without the scope of link-local addresses, which the kernels that must be watched do not tell (seen: 6.18). */
-function textOf({ address, port }: Endpoint): string {
-  return `${address} ${port}`;
+function textOf({ address, port, scopeId }: Endpoint): string {
+  return `${address} ${port} ${scopeId ?? 0}`;
 }

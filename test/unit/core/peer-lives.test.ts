@@ -276,15 +276,3 @@ describe("many losses", () => {
     expect(asked).toBe(3);
   });
 });
-
-test("a kernel that does not tell the scope of a link-local address does not make it forgotten", async () => {
-  const { dco, backend, transport } = await setUp();
-  await dco.addPeer(peer(1, transport));
-  const remote = { address: "fe80::2", port: 1194 };
-  backend.tell({ type: "peer-floated", peer: 1, remote: { ...remote, scopeId: 2 } });
-  const known = backend.kernel.get(1);
-  if (known) backend.kernel.set(1, { ...known, remote });
-  expect((await dco.peer(1)).remote).toEqual({ ...remote, scopeId: 2 });
-  if (known) backend.kernel.set(1, { ...known, remote: { ...remote, port: 1195 } });
-  expect((await dco.peer(1)).remote).toEqual({ ...remote, port: 1195 });
-});
