@@ -90,7 +90,7 @@ export const killedCases = group("faults", [
   {
     ...LINUX_ONLY,
     name: "what a process leaves that ends at any moment is cleaned up, and nothing else: not a live one's",
-    timeoutMs: 300_000,
+    timeoutMs: 900_000,
     async run(world) {
       const { server, driver } = world;
       const mine = await world.createInterface(server, { mode: "p2p", name: "dk-mine" });
