@@ -60,8 +60,14 @@ export function openEventSocket(
   transport: EventTransport = "auto",
 ): EventSocket {
   const Raw = transport === "ffi" ? undefined : loadNetlinkPackage();
-  if (Raw) return openByPackage(posix, options, Raw);
-  if (transport === "netlink") {
+  if (Raw) {
+    try {
+      return openByPackage(posix, options, Raw);
+    } catch (error) {
+      // The package's errors have no number; the other way works, or says what is wrong.
+      if (transport === "netlink") throw error;
+    }
+  } else if (transport === "netlink") {
     throw new DcoError("unavailable", "the npm package netlink is not installed or does not load here");
   }
   return openByFfi(ffi, posix, options);

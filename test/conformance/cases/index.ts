@@ -10,7 +10,9 @@ import { badPeerCases } from "./bad-peers.ts";
 import { badTransportCases } from "./bad-transports.ts";
 import { configureCases } from "./configure.ts";
 import { controlCases } from "./control.ts";
+import { descriptorCases } from "./descriptors.ts";
 import { driverCases } from "./driver.ts";
+import { enduranceCases } from "./endurance.ts";
 import { eventCases } from "./events.ts";
 import { floatCases } from "./float.ts";
 import { keyCases } from "./keys.ts";
@@ -25,6 +27,7 @@ import { refusedRightsCases } from "./refused-rights.ts";
 import { refusedSocketCases } from "./refused-sockets.ts";
 import { rotationCases } from "./rotation.ts";
 import { routeCases } from "./routes.ts";
+import { secretCases } from "./secrets.ts";
 import { statsCases } from "./stats.ts";
 import { transportCases } from "./transports.ts";
 
@@ -55,6 +58,9 @@ export const ALL_CASES: readonly Case[] = [
   ...refusedSocketCases,
   ...refusedRightsCases,
   ...killedCases,
+  ...secretCases,
+  ...descriptorCases,
+  ...enduranceCases,
 ];
 
 /** Groups that are run once with every way of getting events. */
