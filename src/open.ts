@@ -6,7 +6,7 @@ import { DcoError, describeError, invalid } from "./core/errors.ts";
 import { throwIfAborted } from "./core/lifetime.ts";
 import type { CallOptions, DriverInfo } from "./core/model.ts";
 import type { WireTrace } from "./core/trace.ts";
-import { readChoice, readFields, readSignal } from "./core/validate.ts";
+import { INT_MAX, readChoice, readFields, readInteger, readSignal } from "./core/validate.ts";
 
 /** Options of {@link openDriver}. */
 export interface OpenDriverOptions extends CallOptions {
@@ -18,10 +18,15 @@ export interface OpenDriverOptions extends CallOptions {
   readonly ffi?: "koffi" | "ffi-rs";
   /** Linux: who puts netlink sockets into the event loop. Default `auto`: the netlink package where it loads. */
   readonly eventTransport?: "auto" | "netlink" | "ffi";
+  /**
+   * Linux: bytes of the kernel's buffer for events, of each network namespace in use; default 8 MiB, room for some
+   * 8,700 events that this process has not read yet. What does not fit ends in `overflow` and `snapshot`.
+   */
+  readonly eventBuffer?: number;
 }
 
 const BACKENDS = ["auto", "linux", "linux-legacy", "freebsd", "windows", "userspace"] as const;
-const FIELDS = ["signal", "backend", "trace", "ffi", "eventTransport"] as const;
+const FIELDS = ["signal", "backend", "trace", "ffi", "eventTransport", "eventBuffer"] as const;
 
 /**
  * Opens the driver of this platform's kernel.
@@ -39,6 +44,10 @@ export async function openDriver(options: OpenDriverOptions = {}): Promise<DcoDr
       "netlink",
       "ffi",
     ]);
+    const eventBuffer =
+      fields.eventBuffer === undefined
+        ? undefined
+        : readInteger(fields.eventBuffer, "eventBuffer", 1, INT_MAX);
     if (fields.trace !== undefined && typeof fields.trace !== "function") {
       throw invalid("trace", "must be a function");
     }
@@ -54,6 +63,7 @@ export async function openDriver(options: OpenDriverOptions = {}): Promise<DcoDr
     const driver = await openLinuxDriver({
       ffi,
       eventTransport,
+      eventBuffer,
       trace: fields.trace as WireTrace | undefined,
     });
     if (signal?.aborted) {

@@ -8,6 +8,7 @@ import { badInterfaceCases } from "./bad-interfaces.ts";
 import { badKeyCases } from "./bad-keys.ts";
 import { badPeerCases } from "./bad-peers.ts";
 import { badTransportCases } from "./bad-transports.ts";
+import { burstCases } from "./bursts.ts";
 import { configureCases } from "./configure.ts";
 import { controlCases } from "./control.ts";
 import { descriptorCases } from "./descriptors.ts";
@@ -45,6 +46,7 @@ export const ALL_CASES: readonly Case[] = [
   ...rotationCases,
   ...statsCases,
   ...eventCases,
+  ...burstCases,
   ...floatCases,
   ...protectionCases,
   ...raceCases,
