@@ -53,19 +53,21 @@ export async function openDriver(options: OpenDriverOptions = {}): Promise<DcoDr
     }
     throwIfAborted(signal);
     const chosen = backend === "auto" ? platformBackend() : backend;
-    if (chosen !== "linux") {
+    if (chosen !== "linux" && chosen !== "freebsd") {
       throw new DcoError("unavailable", `this release of dcokit has no ${chosen} backend`);
     }
-    if (process.platform !== "linux") {
-      throw new DcoError("unavailable", `the linux backend does not run on ${process.platform}`);
+    if (process.platform !== chosen) {
+      throw new DcoError("unavailable", `the ${chosen} backend does not run on ${process.platform}`);
     }
-    const { openLinuxDriver } = await import("./linux/open.ts");
-    const driver = await openLinuxDriver({
-      ffi,
-      eventTransport,
-      eventBuffer,
-      trace: fields.trace as WireTrace | undefined,
-    });
+    const trace = fields.trace as WireTrace | undefined;
+    let driver: DcoDriver;
+    if (chosen === "freebsd") {
+      const { openFreebsdDriver } = await import("./freebsd/open.ts");
+      driver = await openFreebsdDriver({ trace });
+    } else {
+      const { openLinuxDriver } = await import("./linux/open.ts");
+      driver = await openLinuxDriver({ ffi, eventTransport, eventBuffer, trace });
+    }
     if (signal?.aborted) {
       await driver.close();
       throwIfAborted(signal);

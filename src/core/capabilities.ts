@@ -58,6 +58,8 @@ export interface Capabilities {
   readonly peerRoutes: boolean;
   /** `bypass` of `configure`. */
   readonly bypassRoutes: boolean;
+  /** `metric` of a route. */
+  readonly routeMetric: boolean;
   /** `setPeer({ keepalive: "off" })` after it was armed. */
   readonly disarmKeepalive: boolean;
   /** Pings are sent only when nothing else was (else every interval). */

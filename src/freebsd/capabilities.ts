@@ -46,6 +46,7 @@ export function freebsdCapabilities({ floats, replayProtection }: FreebsdFacts):
     asymmetricPeerId: false,
     peerRoutes: true,
     bypassRoutes: true,
+    routeMetric: false,
     disarmKeepalive: false,
     keepaliveWhenIdle: false,
     floatEvent: floats ? "event" : "none",

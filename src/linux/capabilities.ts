@@ -34,6 +34,7 @@ export function ovpnCapabilities(has71: boolean): Capabilities {
     asymmetricPeerId: has71,
     peerRoutes: true,
     bypassRoutes: true,
+    routeMetric: true,
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: has71 ? "event" : "poll",

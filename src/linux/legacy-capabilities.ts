@@ -38,6 +38,7 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
     asymmetricPeerId: false,
     peerRoutes: true,
     bypassRoutes: true,
+    routeMetric: true,
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: "poll",

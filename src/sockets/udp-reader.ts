@@ -6,9 +6,10 @@ import { createSocket } from "node:dgram";
 import { formatIp, parseIp, unmapIpv4 } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
 import { errnoError, errnoNumber } from "../ffi/errno.ts";
-import type { FdWatcher, Ffi } from "../ffi/index.ts";
+import type { Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
 import { SOCKADDR_BYTES, unpackSockaddr } from "../ffi/sockaddr.ts";
+import { watch } from "./watch.ts";
 
 const EAGAIN = errnoNumber("EAGAIN") as number;
 const EBADF = 9;
@@ -18,9 +19,6 @@ const DATAGRAM_BYTES = 65536;
 
 /** Datagrams read before the event loop gets a turn. */
 const BATCH = 64;
-
-/** How often a socket that nothing watches is looked at. */
-const LOOK_MS = 10;
 
 /** What the reader hands on. */
 export interface UdpHandlers {
@@ -41,23 +39,11 @@ export function readUdp(
   family: 4 | 6,
   handlers: UdpHandlers,
 ): StopReading {
-  if (ffi.features.fdWatcher) {
-    return byCalls(posix, fd, handlers, (read, onError) => ffi.watchReadable(fd, read, { onError }));
-  }
-  if (!("bun" in process.versions)) return byNode(posix, fd, family, handlers);
-  return byCalls(posix, fd, handlers, (read) => {
-    const timer = setInterval(read, LOOK_MS);
-    return { close: () => clearInterval(timer) };
-  });
+  const watched = ffi.features.fdWatcher || "bun" in process.versions;
+  return watched ? byCalls(ffi, posix, fd, handlers) : byNode(posix, fd, family, handlers);
 }
 
-/** @param watch calls `read` when there may be something to read */
-function byCalls(
-  posix: Posix,
-  fd: number,
-  handlers: UdpHandlers,
-  watch: (read: () => void, onError: (error: Error) => void) => FdWatcher,
-): StopReading {
+function byCalls(ffi: Ffi, posix: Posix, fd: number, handlers: UdpHandlers): StopReading {
   const buffer = Buffer.alloc(DATAGRAM_BYTES);
   const address = Buffer.alloc(SOCKADDR_BYTES);
   let stopped = false;
@@ -80,7 +66,7 @@ function byCalls(
     readBatch();
     if (!stopped) handlers.onWake?.();
   };
-  const watcher = watch(read, (error) => handlers.onEnd(error));
+  const watcher = watch(ffi, fd, read, { onError: (error) => handlers.onEnd(error) });
   return async () => {
     stopped = true;
     watcher.close();

@@ -46,6 +46,7 @@ export function userspaceCapabilities({ tun, chacha20, adoptSocket }: UserspaceF
     asymmetricPeerId: true,
     peerRoutes: true,
     bypassRoutes: tun,
+    routeMetric: tun,
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: "event",

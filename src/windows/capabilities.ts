@@ -57,6 +57,7 @@ export function windowsCapabilities(facts: WindowsFacts, mode?: InterfaceMode): 
     asymmetricPeerId: false,
     peerRoutes: true,
     bypassRoutes: true,
+    routeMetric: true,
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: multipeer && atLeast(2, 6) ? "event" : "none",

@@ -29,6 +29,7 @@ const EVERYTHING: Capabilities = {
   asymmetricPeerId: true,
   peerRoutes: true,
   bypassRoutes: true,
+  routeMetric: true,
   disarmKeepalive: true,
   keepaliveWhenIdle: true,
   floatEvent: "event",
