@@ -15,7 +15,7 @@ import type { DriverInfo, InterfaceInfo, InterfaceMode } from "../core/model.ts"
 import { ovpnCapabilities } from "./capabilities.ts";
 import { Contexts, type NamespaceContext, type System } from "./context.ts";
 import { type OvpnFamily, resolveOvpn } from "./family.ts";
-import { createLink, findLink, linkMode, listLinks, removeLink, requireLink } from "./links.ts";
+import { createLink, findLink, linkMode, listLinks, removeLink, requireLink, takeOver } from "./links.ts";
 import { type NamespaceInput, namespaceProblem } from "./namespace.ts";
 import type { LinkInfo } from "./netlink/link.ts";
 import { OvpnInterface } from "./ovpn-interface.ts";
@@ -98,6 +98,7 @@ export class LinuxBackend implements BackendDriver {
         const link = requireLink(context, existing.name, KIND);
         if (onExisting === "adopt") {
           checkMode(link, mode);
+          takeOver(context, link);
           return this.#interface(context, link, false);
         }
         await removeLink(context, link.index);
@@ -113,6 +114,7 @@ export class LinuxBackend implements BackendDriver {
     return this.#inContext(request.extras, async (context) => {
       const link = requireLink(context, request.name, KIND);
       if (request.mode !== undefined) checkMode(link, request.mode);
+      if (request.role === "owner") takeOver(context, link);
       return this.#interface(context, link, false);
     });
   }

@@ -1,11 +1,12 @@
 /**
  * The contract with what only Linux has.
  */
-import type { DcoDriver, DcoInterface, Transport } from "../core/contract.ts";
+import type { DcoDriver, DcoInterface, Listener, Transport } from "../core/contract.ts";
 import type {
   AdoptInterfaceOptions,
   CreateInterfaceOptions,
   InterfaceInfo,
+  ListenOptions,
   ListInterfacesOptions,
   OpenTransportOptions,
 } from "../core/model.ts";
@@ -29,4 +30,5 @@ export interface LinuxDriver extends DcoDriver {
 /** {@link DcoInterface} on Linux. */
 export interface LinuxInterface extends DcoInterface {
   openTransport(options: OpenTransportOptions & InNamespace): Promise<Transport>;
+  listen(options: ListenOptions & InNamespace): Promise<Listener>;
 }

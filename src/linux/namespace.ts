@@ -10,6 +10,10 @@ import type { Posix } from "../ffi/posix.ts";
 
 const CLONE_NEWNET = 0x40000000;
 const O_RDONLY_CLOEXEC = 0x80000;
+/** Else opening a path that turns out to be a pipe would wait for its other end. */
+const O_NONBLOCK = 0x800;
+/** The ioctl that gives a descriptor of a socket's network namespace. */
+const SIOCGSKNS = 0x894c;
 
 /** Where `ip netns` keeps its names. */
 const NAMED = "/run/netns";
@@ -69,6 +73,24 @@ export function openNamespace(posix: Posix, input: NamespaceInput | undefined): 
   }
 }
 
+/**
+ * Opens the namespace that a socket lives in; the caller closes it. Undefined for what is no socket.
+ *
+ * Errors: `permission` without CAP_NET_ADMIN there.
+ */
+export function openSocketNamespace(posix: Posix, fd: number): number | undefined {
+  try {
+    return posix.ioctl(fd, SIOCGSKNS, 0);
+  } catch (error) {
+    if (!DcoError.is(error) || error.code !== "permission") return undefined;
+    throw new DcoError(
+      "permission",
+      `adopt.fd: the network namespace of descriptor ${fd} cannot be found without CAP_NET_ADMIN in it`,
+      { field: "adopt.fd", native: error.native, effect: "none", cause: error },
+    );
+  }
+}
+
 /** Runs `body`, which must not be asynchronous, in a namespace. */
 export function inNamespace<T>(posix: Posix, namespace: OpenNamespace, body: () => T): T {
   if (namespace.fd === undefined) return body();
@@ -95,12 +117,11 @@ function openInput(posix: Posix, input: NamespaceInput): number {
   }
   const path = input.startsWith("/") ? input : `${NAMED}/${input}`;
   try {
-    return posix.open(path, O_RDONLY_CLOEXEC);
+    return posix.open(path, O_RDONLY_CLOEXEC | O_NONBLOCK);
   } catch (error) {
-    if (DcoError.is(error) && error.code === "not-found") {
-      throw refusal("not-found", `there is no network namespace ${input}`, error);
-    }
-    throw error;
+    const { code } = error as DcoError;
+    if (code === "not-found") throw refusal(code, `there is no network namespace ${input}`, error);
+    throw refusal(code, `${input} cannot be opened`, error);
   }
 }
 

@@ -8,6 +8,7 @@ import { badInterfaceCases } from "./bad-interfaces.ts";
 import { badKeyCases } from "./bad-keys.ts";
 import { badPeerCases } from "./bad-peers.ts";
 import { badTransportCases } from "./bad-transports.ts";
+import { clashCases } from "./clashes.ts";
 import { configureCases } from "./configure.ts";
 import { controlCases } from "./control.ts";
 import { driverCases } from "./driver.ts";
@@ -33,6 +34,7 @@ export const ALL_CASES: readonly Case[] = [
   ...driverCases,
   ...adoptCases,
   ...configureCases,
+  ...clashCases,
   ...transportCases,
   ...controlCases,
   ...peerCases,
