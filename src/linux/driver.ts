@@ -11,6 +11,7 @@ import type {
   OpenTransportOptions,
 } from "../core/model.ts";
 import type { NamespaceInput } from "./namespace.ts";
+import type { SocketRouting } from "./socket-options.ts";
 
 /** Where an interface or a socket lives. */
 export interface InNamespace {
@@ -29,6 +30,6 @@ export interface LinuxDriver extends DcoDriver {
 
 /** {@link DcoInterface} on Linux. */
 export interface LinuxInterface extends DcoInterface {
-  openTransport(options: OpenTransportOptions & InNamespace): Promise<Transport>;
-  listen(options: ListenOptions & InNamespace): Promise<Listener>;
+  openTransport(options: OpenTransportOptions & InNamespace & SocketRouting): Promise<Transport>;
+  listen(options: ListenOptions & InNamespace & SocketRouting): Promise<Listener>;
 }

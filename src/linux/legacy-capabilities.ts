@@ -64,5 +64,7 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
     mtu: { min: 68, max: 65535 - HEADROOM, default: 1500 - HEADROOM },
     errorText: false,
     namespaces: true,
+    socketMark: ["udp", "tcp"],
+    bindToDevice: ["tcp"],
   };
 }

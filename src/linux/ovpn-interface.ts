@@ -50,6 +50,7 @@ import { describeRefusal } from "./ovpn-errors.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
 import { peerOf, statsOf, withScope } from "./ovpn-peers.ts";
 import { boundSource, settingsOf } from "./peer-settings.ts";
+import { refuseRouting, withRouting } from "./socket-options.ts";
 import { openTcpTransport, TcpListener } from "./tcp-connect.ts";
 import { TcpTransport } from "./tcp-transport.ts";
 import { openUdpTransport, type UdpTransport } from "./udp-transport.ts";
@@ -171,7 +172,9 @@ export class OvpnInterface implements BackendInterface {
     try {
       if (request.adopt) found = this.#contextOf(request.adopt.fd);
       if (found && named && found !== named) {
-        throw invalid("namespace", "the adopted socket lives in another network namespace");
+        throw invalid("namespace", "the adopted socket lives in another network namespace", {
+          effect: "none",
+        });
       }
       return await this.#openTransport(found ?? named ?? this.#context, request, signal);
     } finally {
@@ -197,7 +200,9 @@ export class OvpnInterface implements BackendInterface {
     request: OpenTransportRequest,
     signal: AbortSignal | undefined,
   ): Promise<BackendTransport> {
-    const { ffi, posix } = this.#parts.system;
+    const { ffi } = this.#parts.system;
+    if (request.adopt) refuseRouting(request.extras);
+    const posix = withRouting(this.#parts.system.posix, request.extras);
     // Before there is a peer whose events could be missed.
     this.#follow(context);
     if (request.protocol === "udp") return openUdpTransport(ffi, posix, context, request);
@@ -210,7 +215,7 @@ export class OvpnInterface implements BackendInterface {
     const context = namespace === undefined ? this.#context : contexts.acquire(namespace);
     try {
       this.#follow(context);
-      return new TcpListener(system.ffi, system.posix, context, request);
+      return new TcpListener(system.ffi, withRouting(system.posix, request.extras), context, request);
     } finally {
       if (namespace !== undefined) await contexts.release(context);
     }

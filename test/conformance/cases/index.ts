@@ -17,6 +17,7 @@ import { floatCases } from "./float.ts";
 import { keyCases } from "./keys.ts";
 import { killedCases } from "./killed.ts";
 import { lifetimeCases } from "./lifetimes.ts";
+import { namespaceCases } from "./namespaces.ts";
 import { peerSettingCases } from "./peer-settings.ts";
 import { peerCases } from "./peers.ts";
 import { protectionCases } from "./protection.ts";
@@ -26,16 +27,21 @@ import { refusedRightsCases } from "./refused-rights.ts";
 import { refusedSocketCases } from "./refused-sockets.ts";
 import { rotationCases } from "./rotation.ts";
 import { routeCases } from "./routes.ts";
+import { socketOptionCases } from "./socket-options.ts";
 import { statsCases } from "./stats.ts";
+import { takeoverCases } from "./takeover.ts";
 import { transportCases } from "./transports.ts";
 
 /** In the order in which they are run. */
 export const ALL_CASES: readonly Case[] = [
   ...driverCases,
   ...adoptCases,
+  ...takeoverCases,
   ...configureCases,
   ...clashCases,
   ...transportCases,
+  ...socketOptionCases,
+  ...namespaceCases,
   ...controlCases,
   ...peerCases,
   ...peerSettingCases,
