@@ -24,16 +24,20 @@ export class BypassRoutes {
   }
 
   /**
-   * Makes exactly these addresses bypass the tunnel, each the way that it is reached now.
+   * Makes these addresses bypass the tunnel too, each the way that it is reached now.
    *
    * Errors: `socket`, for an address that nothing but the tunnel leads to.
    */
-  set(addresses: readonly IpAddress[]): void {
-    const wanted = new Set(addresses.map(({ text }) => text));
-    for (const text of [...this.#routes.keys()]) if (!wanted.has(text)) this.#remove(text);
+  add(addresses: readonly IpAddress[]): void {
     for (const [at, address] of addresses.entries()) {
       if (!this.#routes.has(address.text)) this.#routes.set(address.text, this.#add(address, at));
     }
+  }
+
+  /** Lets no others bypass it. */
+  keep(addresses: readonly IpAddress[]): void {
+    const wanted = new Set(addresses.map(({ text }) => text));
+    for (const text of [...this.#routes.keys()]) if (!wanted.has(text)) this.#remove(text);
   }
 
   /** The kernel forgets routes through an interface that goes down; this one is up. */

@@ -54,11 +54,13 @@ export class Configuration {
       applied = true;
     };
     // First of all, while the way out is not yet the tunnel.
-    if (bypass) step(() => this.#bypass.set(bypass));
+    if (bypass) step(() => this.#bypass.add(bypass));
     if (mtu !== undefined) step(() => this.#setLink({ mtu }));
     if (addresses) step(() => this.#addresses.set(addresses));
     if (up !== undefined) step(() => this.#setLink({ up }));
     if (routes) step(() => this.#setRoutes(routes));
+    // When it is the tunnel no more.
+    if (bypass) step(() => this.#bypass.keep(bypass));
     // With its last address an interface loses all its routes.
     if (addresses || up) step(() => this.restore());
   }

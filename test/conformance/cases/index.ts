@@ -14,6 +14,7 @@ import { controlCases } from "./control.ts";
 import { driverCases } from "./driver.ts";
 import { eventCases } from "./events.ts";
 import { floatCases } from "./float.ts";
+import { fullTunnelCases } from "./full-tunnel.ts";
 import { keyCases } from "./keys.ts";
 import { killedCases } from "./killed.ts";
 import { lifetimeCases } from "./lifetimes.ts";
@@ -47,6 +48,7 @@ export const ALL_CASES: readonly Case[] = [
   ...peerSettingCases,
   ...keyCases,
   ...routeCases,
+  ...fullTunnelCases,
   ...rotationCases,
   ...statsCases,
   ...eventCases,
