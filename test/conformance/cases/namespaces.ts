@@ -179,6 +179,43 @@ export const namespaceCases = group("namespaces", [
   },
   {
     ...LINUX_ONLY,
+    name: "a float is told to the interface whose peer it was, not to another of the same number and peer id",
+    needs: (capabilities) =>
+      LINUX_ONLY.needs(capabilities) ?? (capabilities.floatEvent === "none" ? "no floats" : undefined),
+    async run(world) {
+      const shared = world.clients[2];
+      const servers: End[] = [];
+      for (const [at, site] of [world.server, shared].entries()) {
+        const dco = await numbered(world, site, `dk-f${at}`);
+        const vpn = vpnOf(1);
+        await dco.configure({ addresses: [`${vpn.ipv4}/24`], up: true });
+        const local = { address: shared.ipv4, port: 1194 + at };
+        const transport = await dco.openTransport({ protocol: "udp", local, ...shared.extras });
+        servers.push({ site: shared, dco, vpn, transport, events: new Recorder(dco) });
+      }
+      const clients: End[] = [];
+      for (const [at, server] of servers.entries()) {
+        const site = world.clients[at] as Site;
+        const transport = { local: { address: "0.0.0.0", port: 0 } };
+        const client = await openEnd(world, site, { mode: "p2p", host: 2, transport });
+        await connect(server, client);
+        await assertReaches(world, client, server.vpn.ipv4);
+        clients.push(client);
+      }
+      for (const [at, client] of clients.entries()) {
+        const [server, other] = at === 0 ? servers : servers.toReversed();
+        const moved = await world.moveAddress(client.site);
+        await assertReaches(world, client, vpnOf(1).ipv4);
+        const { remote } = await (server as End).events.next("peer-floated");
+        assert.equal(remote.address, moved.ipv4);
+        assert.deepEqual((await (server as End).dco.peer(1)).remote, remote);
+        const theirs = (other as End).events.of("peer-floated").map((event) => event.remote.address);
+        assert.ok(!theirs.includes(moved.ipv4), "the other is not told of it");
+      }
+    },
+  },
+  {
+    ...LINUX_ONLY,
     name: "an adopted socket of another namespace than its interface's has its events followed where it lives",
     async run(world) {
       const [elsewhere, client] = world.clients;
