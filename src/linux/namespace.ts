@@ -15,6 +15,9 @@ const O_NONBLOCK = 0x800;
 /** The ioctl that gives a descriptor of a socket's network namespace. */
 const SIOCGSKNS = 0x894c;
 
+/** That of the calling thread. */
+const OWN_NAMESPACE = "/proc/thread-self/ns/net";
+
 /** Where `ip netns` keeps its names. */
 const NAMED = "/run/netns";
 
@@ -47,7 +50,7 @@ export interface OpenNamespace {
 
 /** Opens a namespace; the caller closes `fd`. Errors: `not-found`, `invalid`, `permission`. */
 export function openNamespace(posix: Posix, input: NamespaceInput | undefined): OpenNamespace {
-  const own = posix.open("/proc/thread-self/ns/net", O_RDONLY_CLOEXEC);
+  const own = posix.open(OWN_NAMESPACE, O_RDONLY_CLOEXEC);
   const home = idOf(own);
   if (input === undefined) {
     posix.close(own);
@@ -61,8 +64,7 @@ export function openNamespace(posix: Posix, input: NamespaceInput | undefined): 
       return { fd: undefined, id };
     }
     try {
-      enter(posix, fd, input);
-      posix.setns(own, CLONE_NEWNET);
+      checkEntering(posix, fd, id, own, input);
     } catch (error) {
       posix.close(fd);
       throw error;
@@ -94,7 +96,7 @@ export function openSocketNamespace(posix: Posix, fd: number): number | undefine
 /** Runs `body`, which must not be asynchronous, in a namespace. */
 export function inNamespace<T>(posix: Posix, namespace: OpenNamespace, body: () => T): T {
   if (namespace.fd === undefined) return body();
-  const own = posix.open("/proc/thread-self/ns/net", O_RDONLY_CLOEXEC);
+  const own = posix.open(OWN_NAMESPACE, O_RDONLY_CLOEXEC);
   try {
     posix.setns(namespace.fd, CLONE_NEWNET);
     try {
@@ -125,6 +127,28 @@ function openInput(posix: Posix, input: NamespaceInput): number {
   }
 }
 
+/** Goes in and out again. Errors: `invalid` for what is no network namespace, `permission`. */
+function checkEntering(posix: Posix, fd: number, id: string, own: number, input: NamespaceInput): void {
+  enter(posix, fd, input);
+  let entered: string | undefined;
+  try {
+    entered = idAt(posix, OWN_NAMESPACE);
+  } finally {
+    posix.setns(own, CLONE_NEWNET);
+  }
+  // A descriptor of a process leads into its namespace, but does not tell which that is.
+  if (entered !== id) throw refusal("invalid", `${input} is not a network namespace`, undefined);
+}
+
+function idAt(posix: Posix, path: string): string {
+  const fd = posix.open(path, O_RDONLY_CLOEXEC);
+  try {
+    return idOf(fd);
+  } finally {
+    posix.close(fd);
+  }
+}
+
 function enter(posix: Posix, fd: number, input: NamespaceInput): void {
   try {
     posix.setns(fd, CLONE_NEWNET);
@@ -145,7 +169,7 @@ function enter(posix: Posix, fd: number, input: NamespaceInput): void {
 }
 
 function refusal(code: DcoErrorCode, problem: string, cause: unknown): DcoError {
-  const { native } = cause as DcoError;
+  const native = DcoError.is(cause) ? cause.native : undefined;
   return new DcoError(code, `namespace: ${problem}${native ? ` [${native.name}]` : ""}`, {
     field: "namespace",
     native,

@@ -9,7 +9,7 @@ import { group } from "../case.ts";
 import { rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
 import { run } from "../linux/command.ts";
-import { interfacesOf, ip, LINUX_ONLY, namespaceOf } from "../linux/raw.ts";
+import { Descriptors, interfacesOf, ip, LINUX_ONLY, namespaceOf } from "../linux/raw.ts";
 import { controlPacket, expectPacket } from "../packets.ts";
 import { Recorder } from "../recorder.ts";
 import { assertReaches, connect, type End, openEnd, reachable, vpnOf } from "../tunnel.ts";
@@ -323,6 +323,7 @@ export const namespaceCases = group("namespaces", [
       for (const [namespace, code] of [
         [pipe, "invalid"],
         ["/dev/null", "invalid"],
+        [new Descriptors(world).ofThisProcess(), "invalid"],
         ["/etc/passwd/x", "system"],
         [`/${"x".repeat(300)}`, "system"],
       ] as const) {
