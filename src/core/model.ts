@@ -125,7 +125,10 @@ export interface InterfaceConfig {
   /** In bytes; limits in `capabilities.mtu`. */
   readonly mtu?: number;
   readonly up?: boolean;
-  /** Exactly these of ours; routes that others made are left alone. */
+  /**
+   * Exactly these of ours; routes that others made are left alone, and one in the place of theirs is `exists` with the
+   * field `routes[n]`.
+   */
   readonly routes?: readonly (Route | string)[];
   /** Addresses that must be reached outside the tunnel, such as the VPN server's. */
   readonly bypass?: readonly string[];

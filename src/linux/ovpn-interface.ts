@@ -19,14 +19,14 @@ import type {
   PeerFields,
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
-import { DcoError } from "../core/errors.ts";
+import { DcoError, invalid, withEffect } from "../core/errors.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Configuration } from "./configure.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
 import { type FamilyFormat, ovpnFormat } from "./formats.ts";
 import { findLink, isLinkUp, linkMode, removeLink } from "./links.ts";
-import type { NamespaceInput } from "./namespace.ts";
+import { type NamespaceInput, openSocketNamespace } from "./namespace.ts";
 import { decodeLink, type LinkInfo } from "./netlink/link.ts";
 import { parseDatagram } from "./netlink/message.ts";
 import { RTM_DELLINK, RTM_NEWLINK } from "./netlink/rtnl.ts";
@@ -50,6 +50,7 @@ import { describeRefusal } from "./ovpn-errors.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
 import { peerOf, statsOf, withScope } from "./ovpn-peers.ts";
 import { boundSource, settingsOf } from "./peer-settings.ts";
+import { refuseRouting, withRouting } from "./socket-options.ts";
 import { openTcpTransport, TcpListener } from "./tcp-connect.ts";
 import { TcpTransport } from "./tcp-transport.ts";
 import { openUdpTransport, type UdpTransport } from "./udp-transport.ts";
@@ -100,6 +101,8 @@ export class OvpnInterface implements BackendInterface {
   #floatWatch: FloatWatch | undefined;
   #stopLinkEvents: (() => void) | undefined;
   #wasUp: boolean;
+  /** Whether the kernel has taken a request: one that lacks the right then has lost it. */
+  #right: "unknown" | "had" | "lost" = "unknown";
   #closing: Promise<void> | undefined;
 
   constructor(parts: OvpnInterfaceParts) {
@@ -134,15 +137,22 @@ export class OvpnInterface implements BackendInterface {
       onDatagram: (datagram) =>
         this.#attempt("a link notification cannot be read", () => this.#onLinkEvent(datagram)),
       onOverflow: () =>
-        this.#attempt("link notifications were lost, and asking failed", () =>
-          this.#onLink(findLink(this.#context, { index: this.index })),
-        ),
+        this.#attempt("link notifications were lost, and asking failed", () => {
+          // It may have been down meanwhile.
+          this.#wasUp = false;
+          this.#onLink(findLink(this.#context, { index: this.index }));
+        }),
     });
     this.#follow(this.#context);
   }
 
   async configure(request: ConfigureRequest): Promise<void> {
-    this.#configuration.apply(request);
+    try {
+      this.#configuration.apply(request);
+    } catch (error) {
+      this.#noteRefusal(error);
+      throw error;
+    }
   }
 
   async isLinkUp(): Promise<boolean> {
@@ -157,12 +167,31 @@ export class OvpnInterface implements BackendInterface {
   ): Promise<BackendTransport> {
     const { contexts } = this.#parts;
     const namespace = request.extras["namespace"] as NamespaceInput | undefined;
-    if (namespace === undefined) return this.#openTransport(this.#context, request, signal);
-    const context = contexts.acquire(namespace);
+    const named = namespace === undefined ? undefined : contexts.acquire(namespace);
+    let found: NamespaceContext | undefined;
     try {
-      return await this.#openTransport(context, request, signal);
+      if (request.adopt) found = this.#contextOf(request.adopt.fd);
+      if (found && named && found !== named) {
+        throw invalid("namespace", "the adopted socket lives in another network namespace", {
+          effect: "none",
+        });
+      }
+      return await this.#openTransport(found ?? named ?? this.#context, request, signal);
     } finally {
-      await contexts.release(context);
+      if (found) await contexts.release(found);
+      if (named) await contexts.release(named);
+    }
+  }
+
+  /** The namespace of a socket of the caller's, where the kernel will tell of its peers. */
+  #contextOf(fd: number): NamespaceContext | undefined {
+    const { contexts, system } = this.#parts;
+    const namespace = openSocketNamespace(system.posix, fd);
+    if (namespace === undefined) return undefined;
+    try {
+      return contexts.acquire(namespace);
+    } finally {
+      system.posix.close(namespace);
     }
   }
 
@@ -171,7 +200,9 @@ export class OvpnInterface implements BackendInterface {
     request: OpenTransportRequest,
     signal: AbortSignal | undefined,
   ): Promise<BackendTransport> {
-    const { ffi, posix } = this.#parts.system;
+    const { ffi } = this.#parts.system;
+    if (request.adopt) refuseRouting(request.extras);
+    const posix = withRouting(this.#parts.system.posix, request.extras);
     // Before there is a peer whose events could be missed.
     this.#follow(context);
     if (request.protocol === "udp") return openUdpTransport(ffi, posix, context, request);
@@ -184,7 +215,7 @@ export class OvpnInterface implements BackendInterface {
     const context = namespace === undefined ? this.#context : contexts.acquire(namespace);
     try {
       this.#follow(context);
-      return new TcpListener(system.ffi, system.posix, context, request);
+      return new TcpListener(system.ffi, withRouting(system.posix, request.extras), context, request);
     } finally {
       if (namespace !== undefined) await contexts.release(context);
     }
@@ -207,7 +238,8 @@ export class OvpnInterface implements BackendInterface {
       this.#configuration.setPeerRoutes(id, routes, request);
     } catch (error) {
       await this.removePeer(id);
-      this.peerEnded(id);
+      this.#peers.delete(id);
+      this.#floatWatch?.delete(id);
       throw error;
     }
   }
@@ -220,7 +252,8 @@ export class OvpnInterface implements BackendInterface {
     const local = request.local ?? before;
     const settings = settingsOf(id, { ...request, local }, known?.transport);
     const { routes, ...others } = request;
-    if (Object.values(others).some((value) => value !== undefined)) {
+    const hasOthers = Object.values(others).some((value) => value !== undefined);
+    if (hasOthers) {
       this.#do((to, seq) => peerSet(to, this.#target, seq, settings));
     }
     this.#watchRemote(id, request.remote);
@@ -235,14 +268,19 @@ export class OvpnInterface implements BackendInterface {
     };
     this.#peers.set(id, now);
     if (!routes && !request.vpn4 && !request.vpn6) return;
-    this.#configuration.setPeerRoutes(id, now.routes, now);
+    try {
+      this.#configuration.setPeerRoutes(id, now.routes, now);
+    } catch (error) {
+      this.#peers.set(id, { ...now, routes: known.routes });
+      throw hasOthers ? withEffect(error, "unknown") : error;
+    }
   }
 
   async removePeer(id: number): Promise<void> {
     try {
       await this.#context.genlLanes.request(this.#format, (to, seq) => peerDel(to, this.#target, seq, id));
     } catch (error) {
-      throw describeRefusal(error, this.name);
+      throw this.#refused(error);
     }
   }
 
@@ -301,7 +339,7 @@ export class OvpnInterface implements BackendInterface {
       if (this.#parts.warmCiphers.has(cipher)) this.#do((to, seq) => keyNew(to, this.#target, seq, request));
       else await this.#installFirstKey(request);
     } catch (error) {
-      throw describeRefusal(error, this.name);
+      throw this.#refused(error);
     }
   }
 
@@ -383,6 +421,11 @@ export class OvpnInterface implements BackendInterface {
       if (message.type !== RTM_NEWLINK && message.type !== RTM_DELLINK) continue;
       const link = decodeLink(message);
       if (link.index === this.index) this.#onLink(message.type === RTM_NEWLINK ? link : undefined);
+      else if (link.up && message.type === RTM_NEWLINK) {
+        this.#attempt("bypass routes cannot be added again", () =>
+          this.#configuration.restoreBypass(link.index),
+        );
+      }
     }
   }
 
@@ -392,7 +435,7 @@ export class OvpnInterface implements BackendInterface {
       return;
     }
     if (link.up && !this.#wasUp) {
-      this.#attempt("routes cannot be added again", () => this.#configuration.restoreRoutes());
+      this.#attempt("addresses or routes cannot be added again", () => this.#configuration.restore());
     }
     this.#wasUp = link.up;
     this.#sink?.({ type: "link", up: isLinkUp(link) });
@@ -417,10 +460,24 @@ export class OvpnInterface implements BackendInterface {
     decode: (message: Parameters<typeof decodePeer>[0]) => T | undefined,
   ): T[] {
     try {
-      return this.#context.genl.request(this.#format, build, decode);
+      const answer = this.#context.genl.request(this.#format, build, decode);
+      if (this.#right === "unknown") this.#right = "had";
+      return answer;
     } catch (error) {
-      throw describeRefusal(error, this.name);
+      throw this.#refused(error);
     }
+  }
+
+  /** A refusal in the contract's words; the first for want of a right that was there is an event as well. */
+  #refused(error: unknown): unknown {
+    this.#noteRefusal(error);
+    return describeRefusal(error, this.name);
+  }
+
+  #noteRefusal(error: unknown): void {
+    if (this.#right !== "had" || !DcoError.is(error) || error.code !== "permission") return;
+    this.#right = "lost";
+    this.#sink?.({ type: "permission-lost", message: error.message });
   }
 
   #gone(): DcoError {

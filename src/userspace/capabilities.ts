@@ -71,5 +71,7 @@ export function userspaceCapabilities({ tun, chacha20, adoptSocket }: UserspaceF
     mtu: { min: 68, max: 65535 - HEADROOM, default: 1500 - HEADROOM },
     errorText: true,
     namespaces: false,
+    socketMark: [],
+    bindToDevice: [],
   };
 }

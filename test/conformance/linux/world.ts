@@ -136,10 +136,7 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   async startOwner(site: Site, name: string, peers: readonly number[]): Promise<ForeignOwner> {
-    const { namespace, ipv4: address } = this.#site(site);
-    const owner = await startOwner({ namespace, name, address, peers });
-    this.onClose(() => owner.kill());
-    return owner;
+    return startOwner(this, site, name, peers);
   }
 
   async close(): Promise<void> {
