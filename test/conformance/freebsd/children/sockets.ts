@@ -1,0 +1,30 @@
+/**
+ * A process in a jail that makes sockets for the one that started it, and hands them over.
+ *
+ * Descriptor 3 is a local socket. A request is three 32-bit numbers: domain, type, protocol; the answer is a 32-bit
+ * errno, with the new descriptor beside it if that is 0. Ends with the other side.
+ */
+import { DcoError } from "../../../../src/core/errors.ts";
+import { loadFfi } from "../../../../src/ffi/index.ts";
+import { createPosix } from "../../../../src/ffi/posix.ts";
+import { createHandOver, REQUEST_BYTES } from "../hand-over.ts";
+
+const CHANNEL = 3;
+
+const ffi = loadFfi();
+const posix = createPosix(ffi);
+const { send, receive } = createHandOver(ffi);
+
+for (;;) {
+  const { bytes } = receive(CHANNEL, REQUEST_BYTES);
+  if (bytes.length < REQUEST_BYTES) break;
+  const answer = Buffer.alloc(4);
+  let fd: number | undefined;
+  try {
+    fd = posix.socket(bytes.readInt32LE(0), bytes.readInt32LE(4), bytes.readInt32LE(8));
+  } catch (error) {
+    answer.writeInt32LE((DcoError.is(error) && error.native?.number) || 1, 0);
+  }
+  send(CHANNEL, answer, fd);
+  if (fd !== undefined) posix.close(fd);
+}
