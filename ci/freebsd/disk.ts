@@ -28,8 +28,8 @@ export interface DiskOptions {
   readonly bun: boolean;
 }
 
-/** Makes an ISO 9660 image of it; @returns its path */
-export async function makeDisk(folder: string, options: DiskOptions): Promise<string> {
+/** Makes an ISO 9660 image of it; @returns its path. What npm fetches for it is kept in `packages`. */
+export async function makeDisk(folder: string, packages: string, options: DiskOptions): Promise<string> {
   const content = join(folder, "content");
   rmSync(content, { recursive: true, force: true });
   mkdirSync(content, { recursive: true });
@@ -41,9 +41,9 @@ export async function makeDisk(folder: string, options: DiskOptions): Promise<st
     recursive: true,
     filter: (path) => !/[/\\](?:doc|vendor|lib)$/.test(path),
   });
-  unpack(`@koromix/koffi-freebsd-x64@${version}`, folder, join(modules, "@koromix", "koffi-freebsd-x64"));
+  unpack(`@koromix/koffi-freebsd-x64@${version}`, packages, join(modules, "@koromix", "koffi-freebsd-x64"));
   if (options.bun) {
-    unpack("@oven/bun-freebsd-x64", folder, join(content, "bun"));
+    unpack("@oven/bun-freebsd-x64", packages, join(content, "bun"));
     chmodSync(join(content, "bun", "bin", "bun"), 0o755);
   }
   cpSync(GUEST, join(content, "guest.sh"));
@@ -88,8 +88,8 @@ const usePackage: Plugin = {
 };
 
 /** Fetches a package by npm, once, and unpacks it. */
-function unpack(name: string, folder: string, target: string): void {
-  const cache = join(folder, "packages", name.replaceAll(/[^\w.-]/g, "_"));
+function unpack(name: string, packages: string, target: string): void {
+  const cache = join(packages, name.replaceAll(/[^\w.-]/g, "_"));
   if (!existsSync(cache) || readdirSync(cache).length === 0) {
     mkdirSync(cache, { recursive: true });
     execFileSync("npm", ["pack", "--silent", name, "--pack-destination", cache], { stdio: "inherit" });

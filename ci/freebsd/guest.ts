@@ -2,7 +2,7 @@
  * A FreeBSD guest in QEMU, spoken to over its serial console.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync } from "node:fs";
 
 /** What it boots, and with what. */
 export interface GuestOptions {
@@ -30,8 +30,19 @@ const PROMPTS: readonly (readonly [said: RegExp, typed: string])[] = [
   [/# $/, "mount -u -o rw / 2>/dev/null; mount -t cd9660 /dev/vtbd1 /mnt && exec sh /mnt/guest.sh\n"],
 ];
 
+/** What a boot loader would tell the kernel: its root, a shell instead of services, and where its console is. */
+const KERNEL_ENVIRONMENT = [
+  "boot_single=YES",
+  "boot_serial=YES",
+  "console=comconsole",
+  "hint.uart.0.at=isa",
+  "hint.uart.0.port=0x3F8",
+  "hint.uart.0.irq=4",
+  "hint.uart.0.flags=0x10",
+];
+
 const END = /^@dcokit end (\d+)/;
-const FAULT = /^(?:panic: |Fatal trap |KDB: enter: |db> )/;
+const FAULT = /^(?:mountroot>|panic: |Fatal trap |KDB: enter: |db> )/;
 
 /** What the kernel itself writes between the lines of the suite is left in: it may be the reason of a failure. */
 export function runGuest(options: GuestOptions): Promise<number> {
@@ -89,6 +100,15 @@ function stop(child: ChildProcess): void {
   if (child.exitCode === null) child.kill("SIGKILL");
 }
 
+/** ISO 9660 has its mark in the second half of its 17th sector of 2 KiB; anything else is taken for UFS. */
+function rootOf(path: string): string {
+  const mark = Buffer.alloc(5);
+  const file = openSync(path, "r");
+  readSync(file, mark, 0, mark.length, 32769);
+  closeSync(file);
+  return `vfs.root.mountfrom=${mark.toString("latin1") === "CD001" ? "cd9660" : "ufs"}:/dev/vtbd0`;
+}
+
 function machine({ boot, disk, result, memory }: GuestOptions): string[] {
   const accelerator = existsSync("/dev/kvm") && process.env["DCOKIT_VM_ACCEL"] === "kvm" ? "kvm" : "tcg";
   const drive = (path: string, format: string, more: string) => [
@@ -98,11 +118,11 @@ function machine({ boot, disk, result, memory }: GuestOptions): string[] {
   return [
     ...["-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-M", "q35"],
     ...["-accel", accelerator === "kvm" ? "kvm" : "tcg,thread=multi", "-cpu", "max"],
-    ...["-smp", "2", "-m", String(memory), "-device", "virtio-rng-pci"],
+    ...["-smp", "1", "-m", String(memory), "-device", "virtio-rng-pci"],
     ...["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
     ...("kernel" in boot
       ? [
-          ...["-kernel", boot.kernel, "-append", "vfs.root.mountfrom=ufs:/dev/vtbd0 boot_single=YES"],
+          ...["-kernel", boot.kernel, "-append", [rootOf(boot.root), ...KERNEL_ENVIRONMENT].join(" ")],
           ...drive(boot.root, "raw", "snapshot=on"),
         ]
       : drive(boot.image, boot.format, "snapshot=on")),

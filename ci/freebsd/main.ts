@@ -1,7 +1,7 @@
 /**
  * Runs the conformance suite on a real FreeBSD kernel in QEMU: see README.md beside it.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { inRoot } from "../paths.ts";
@@ -39,12 +39,15 @@ function bootOf() {
 }
 
 const boot = bootOf();
-const folder = inRoot("build", "freebsd");
-mkdirSync(folder, { recursive: true });
+const base = inRoot("build", "freebsd");
+mkdirSync(base, { recursive: true });
+const folder = mkdtempSync(join(base, "run-"));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 const result = join(folder, "result.raw");
 writeFileSync(result, Buffer.alloc(RESULT_BYTES));
 const runner = values.filter === "" ? [] : ["--filter", values.filter];
-const disk = await makeDisk(folder, { arguments: runner, bun: !values["no-bun"] });
+const disk = await makeDisk(folder, join(base, "packages"), { arguments: runner, bun: !values["no-bun"] });
 process.exitCode = await runGuest({
   boot,
   disk,
