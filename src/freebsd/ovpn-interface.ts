@@ -88,6 +88,7 @@ export class OvpnInterface implements BackendInterface {
   }
 
   async start(sink: BackendEventSink): Promise<void> {
+    this.#here(() => this.#startVpn());
     this.#sink = sink;
     this.#events = new OvpnEvents(this.#exchange, sink);
     this.#stopLinks = this.#stack.onLinks((message) => this.#onLink(message));
@@ -195,14 +196,6 @@ export class OvpnInterface implements BackendInterface {
       decrypt: { key: key.decryptKey, nonceTail: key.decryptNonceTail },
     });
     this.#set("NEW_KEY", list);
-    try {
-      this.#startVpn();
-    } catch (error) {
-      // The kernel has the key.
-      throw DcoError.is(error)
-        ? new DcoError(error.code, error.message, { ...error, effect: "done" })
-        : error;
-    }
   }
 
   async swapKeys(peer: number): Promise<void> {
@@ -236,7 +229,10 @@ export class OvpnInterface implements BackendInterface {
     }
   }
 
-  /** START_VPN raises the interface as well, which is not what it is for here: that is put back. */
+  /**
+   * Nothing flows before START_VPN, and nothing takes it back: so it is done once and for all, and from then on the
+   * interface is up or down as the system has it. START_VPN raises it as well, which is put back.
+   */
   #startVpn(): void {
     const flags = readLinkFlags(this.#stack, this.name);
     if ((flags & IFF_RUNNING) !== 0) return;

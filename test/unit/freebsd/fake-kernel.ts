@@ -29,6 +29,9 @@ export function refuse(name: string): DcoError {
 const nameOf = (commands: Record<string, number>, number: bigint) =>
   Object.entries(commands).find(([, value]) => BigInt(value) === number)?.[0] ?? `${number}`;
 
+/** Commands about peers and their keys. */
+const IN_USE = /PEER|KEY/;
+
 const inOut = (name: string, value: number) =>
   nvNested(name, [nvNumber("in", value), nvNumber("out", value + 1)]);
 
@@ -75,8 +78,13 @@ export class FakeKernel {
     },
   } as unknown as Stack;
 
+  /** What was done to start it, before anything else. */
+  get started(): string[] {
+    return this.log.map(([command]) => command).filter((command) => !IN_USE.test(command));
+  }
+
   commands(): string[] {
-    return this.log.map(([command]) => command);
+    return this.log.map(([command]) => command).filter((command) => IN_USE.test(command));
   }
 
   /** The routing socket tells of the interface. */
