@@ -134,7 +134,8 @@ export class FreebsdBackend implements BackendDriver {
   deleteInterface(name: string, extras: Extras, index?: number): Promise<void> {
     return this.#within(extras, async (stack) => {
       const link = requireLink(stack, this.#sysctl, name);
-      if (index !== undefined && link.index !== index) {
+      // A living owner's cannot be the leftover that was meant, though the kernel may have given it the same index.
+      if (index !== undefined && (link.index !== index || link.mark?.owner.alive)) {
         throw new DcoError("not-found", `interface ${name} is another by now`, { effect: "none" });
       }
       await removeLink(stack, name);

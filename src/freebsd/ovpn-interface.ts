@@ -73,6 +73,7 @@ export class OvpnInterface implements BackendInterface {
   #events: OvpnEvents | undefined;
   #stopLinks = () => {};
   #wasUp: boolean;
+  #isGone = false;
   #closing: Promise<void> | undefined;
 
   constructor({ stacks, stack, link, mode, created }: OvpnInterfaceParts) {
@@ -221,7 +222,7 @@ export class OvpnInterface implements BackendInterface {
     this.#configuration.close();
     try {
       // Another may have the name by now.
-      if (deleteInterface && indexOf(this.#stack, this.name) === this.index) {
+      if (deleteInterface && !this.#isGone && indexOf(this.#stack, this.name) === this.index) {
         await removeLink(this.#stack, this.name);
       }
     } finally {
@@ -245,7 +246,7 @@ export class OvpnInterface implements BackendInterface {
    * it has. Peers that are there are on that one, and keep it.
    */
   #releaseSocket(): void {
-    if (this.#closing) return;
+    if (this.#closing || this.#isGone) return;
     const { posix } = this.#stack.system;
     const fd = this.#stack.socket(AF_INET, SOCK_DGRAM, 0);
     try {
@@ -291,7 +292,10 @@ export class OvpnInterface implements BackendInterface {
   #onLink(message: LinkMessage | undefined): void {
     if (message !== undefined && message.index !== this.index && message.name !== this.name) return;
     this.#attempt("the link cannot be asked", () => {
-      if (indexOf(this.#stack, this.name) !== this.index) {
+      // The kernel gives an index to the next interface at once, and that may have the name as well.
+      const departed = message?.what === "departed" && message.name === this.name;
+      if (departed || indexOf(this.#stack, this.name) !== this.index) {
+        this.#isGone = true;
         this.#events?.stop();
         this.#sink({ type: "interface-removed" });
         return;

@@ -11,6 +11,8 @@ const RTM_IFINFO = 14;
 const RTM_IFANNOUNCE = 17;
 const RTM_VERSION = 5;
 
+const IFAN_DEPARTURE = 1;
+
 const RTF_UP = 0x1;
 const RTF_GATEWAY = 0x2;
 const RTF_HOST = 0x4;
@@ -102,6 +104,8 @@ export function readRoute(bytes: Buffer): FoundRoute {
 /** What is told of a link: that it changed, or that one of this name appeared or went. */
 export interface LinkMessage {
   readonly index: number;
+  readonly what: "changed" | "arrived" | "departed";
+  /** Of one that appeared or went; it may be the same with another name. */
   readonly name: string | undefined;
 }
 
@@ -113,9 +117,10 @@ export function readLinkMessages(bytes: Buffer): LinkMessage[] {
     if (length < 8 || at + length > bytes.length) break;
     const [version, type] = [bytes[at + 2], bytes[at + 3]];
     if (version === RTM_VERSION && type === RTM_IFINFO && length >= 14) {
-      found.push({ index: bytes.readUInt16LE(at + 12), name: undefined });
-    } else if (version === RTM_VERSION && type === RTM_IFANNOUNCE && length >= 6 + NAME_BYTES) {
-      found.push({ index: bytes.readUInt16LE(at + 4), name: readName(bytes, at + 6) });
+      found.push({ index: bytes.readUInt16LE(at + 12), what: "changed", name: undefined });
+    } else if (version === RTM_VERSION && type === RTM_IFANNOUNCE && length >= 8 + NAME_BYTES) {
+      const what = bytes.readUInt16LE(at + 6 + NAME_BYTES) === IFAN_DEPARTURE ? "departed" : "arrived";
+      found.push({ index: bytes.readUInt16LE(at + 4), what, name: readName(bytes, at + 6) });
     }
     at += length;
   }

@@ -10,6 +10,12 @@ import { SO_RCVBUF, SOL_SOCKET } from "../sockets/socket-address.ts";
 import { openUdpSocket, UdpSocket } from "../sockets/udp-socket.ts";
 import { isErrno } from "./exchange.ts";
 
+/** sys/socket.h */
+const SO_SNDBUF = 0x1001;
+
+/** The largest datagram, and its address. */
+const SEND_BYTES = 1 << 17;
+
 /** What a transport needs of its interface. */
 export interface TransportHost {
   /** A socket in the network stack of the transport. */
@@ -29,7 +35,9 @@ export function openUdpTransport(
 ): FreebsdUdpTransport {
   const open = () =>
     openUdpSocket(posix, host.socket, request, (fd) => {
-      enlarge(posix, fd, request.receiveBuffer);
+      enlarge(posix, fd, SO_RCVBUF, request.receiveBuffer);
+      // A datagram that is larger than the buffer is refused, and the system's default is 9 KiB.
+      enlarge(posix, fd, SO_SNDBUF, SEND_BYTES);
       return new FreebsdUdpTransport(ffi, posix, fd, request, host);
     });
   try {
@@ -72,10 +80,10 @@ export class FreebsdUdpTransport extends UdpSocket {
 }
 
 /** The system sets a limit (kern.ipc.maxsockbuf), and refuses what is above it. */
-function enlarge(posix: Posix, fd: number, wanted: number): void {
+function enlarge(posix: Posix, fd: number, option: number, wanted: number): void {
   for (let size = wanted; size >= 1; size = Math.floor(size / 2)) {
     try {
-      posix.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, size);
+      posix.setsockopt(fd, SOL_SOCKET, option, size);
       return;
     } catch (error) {
       if (!DcoError.is(error) || error.native?.name !== "ENOBUFS") throw error;

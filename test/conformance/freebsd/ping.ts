@@ -1,5 +1,5 @@
 /**
- * Pings by FreeBSD's program, which counts requests from 0 and has other options for IPv6.
+ * Pings by FreeBSD's program, which counts requests from 0 and its answers otherwise.
  */
 import type { Resident } from "../linux/resident.ts";
 import type { PingOptions, RunningPing } from "../world.ts";
@@ -13,7 +13,7 @@ const MOST_UNDER_WAY = 3;
 /** See `World.startPing`. */
 export function startPing(at: Resident, to: string, options: PingOptions = {}): RunningPing {
   const { count, size = 56, interval = 0.05, wait = 5 } = options;
-  const patience = `${to.includes(":") ? "-x" : "-W"} ${Math.ceil(wait * 1000)}`;
+  const patience = `-W ${Math.ceil(wait * 1000)}`;
   const limit = count === undefined ? `-t ${LONGEST}` : `-c ${count}`;
   const job = at.start(`exec ping -n ${limit} -i ${interval} ${patience} -s ${size} ${to}`);
   const result = job.ended.then(({ output }) => {

@@ -89,7 +89,7 @@ export class FakeKernel {
 
   /** The routing socket tells of the interface. */
   linkChanged(): void {
-    this.#listener({ index: this.index, name: undefined });
+    this.#listener({ index: this.index, what: "changed", name: undefined });
   }
 
   #ioctl(request: number, argument: Buffer): void {

@@ -50,12 +50,13 @@ test("links that changed, appeared or went are told by index and name; other mes
   announce.set([5, 17], 2);
   announce.writeUInt16LE(4, 4);
   announce.write("ovpn3", 6);
+  announce.writeUInt16LE(1, 22);
   const other = Buffer.alloc(24);
   other.writeUInt16LE(24, 0);
   other.set([5, 12], 2);
   expect(readLinkMessages(Buffer.concat([info, other, announce]))).toEqual([
-    { index: 9, name: undefined },
-    { index: 4, name: "ovpn3" },
+    { index: 9, what: "changed", name: undefined },
+    { index: 4, what: "departed", name: "ovpn3" },
   ]);
   expect(readLinkMessages(info.subarray(0, 60))).toEqual([]);
   expect(readLinkMessages(Buffer.alloc(64))).toEqual([]);
