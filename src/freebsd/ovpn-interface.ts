@@ -109,7 +109,7 @@ export class OvpnInterface implements BackendInterface {
     const stack = vnet === undefined ? this.#stack : this.#stacks.acquire(vnet);
     try {
       const host: TransportHost = {
-        socket: stack.socket,
+        sockets: stack,
         woken: () => this.#drain(),
         releaseSocket: () => this.#releaseSocket(),
       };

@@ -16,6 +16,13 @@ import { type LinkMessage, readLinkMessages } from "./route-message.ts";
 export interface VnetSockets {
   /** As socket(2): non-blocking, with close-on-exec set. The descriptor becomes the driver's. */
   socket(domain: number, type: number, protocol: number): number;
+  /**
+   * As bind(2), of a socket of theirs, by a process inside: from outside the kernel does not see that an address is in
+   * use. Without it addresses are bound from outside all the same.
+   *
+   * @param address a `sockaddr_in` or `sockaddr_in6`
+   */
+  bind?(fd: number, address: Uint8Array): void;
 }
 
 /** What all stacks have in common. */
@@ -54,6 +61,12 @@ export class Stack {
   /** A socket in this stack. */
   readonly socket: Posix["socket"] = (domain, type, protocol) =>
     (this.#vnet ?? this.system.posix).socket(domain, type, protocol);
+
+  /** Binds a socket of this stack. */
+  readonly bind: Posix["bind"] = (fd, address) => {
+    if (this.#vnet?.bind) this.#vnet.bind(fd, address);
+    else this.system.posix.bind(fd, address);
+  };
 
   ioctl(request: number, argument: Uint8Array): void {
     this.system.posix.ioctl(this.#control, request, argument);

@@ -7,7 +7,7 @@ import { DcoError } from "../core/errors.ts";
 import type { Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
 import { SO_RCVBUF, SOL_SOCKET } from "../sockets/socket-address.ts";
-import { openUdpSocket, UdpSocket } from "../sockets/udp-socket.ts";
+import { openUdpSocket, type SocketMaker, UdpSocket } from "../sockets/udp-socket.ts";
 import { isErrno } from "./exchange.ts";
 
 /** sys/socket.h */
@@ -18,8 +18,8 @@ const SEND_BYTES = 1 << 17;
 
 /** What a transport needs of its interface. */
 export interface TransportHost {
-  /** A socket in the network stack of the transport. */
-  readonly socket: Posix["socket"];
+  /** Makes sockets in the network stack of the transport. */
+  readonly sockets: SocketMaker;
   /** The kernel has woken the socket up: there may be events. */
   woken(): void;
   /** Makes the kernel let go of the socket that it has, if no peer uses it. Does nothing on an interface that is gone. */
@@ -34,7 +34,7 @@ export function openUdpTransport(
   request: OpenTransportRequest,
 ): FreebsdUdpTransport {
   const open = () =>
-    openUdpSocket(posix, host.socket, request, (fd) => {
+    openUdpSocket(posix, host.sockets, request, (fd) => {
       enlarge(posix, fd, SO_RCVBUF, request.receiveBuffer);
       // A datagram that is larger than the buffer is refused, and the system's default is 9 KiB.
       enlarge(posix, fd, SO_SNDBUF, SEND_BYTES);

@@ -19,7 +19,7 @@ export function openUdpTransport(
   request: OpenTransportRequest,
 ): UdpTransport {
   const socket: Posix["socket"] = (...args) => context.run(() => posix.socket(...args));
-  return openUdpSocket(posix, socket, request, (fd) => {
+  return openUdpSocket(posix, { socket, bind: posix.bind }, request, (fd) => {
     enlarge(posix, fd, request.receiveBuffer);
     return new UdpTransport(ffi, posix, fd, request);
   });

@@ -52,7 +52,12 @@ export function socketAddress(endpoint: IpEndpoint, family: 4 | 6): Buffer {
 }
 
 /** Binds a socket, to any address and port if none is given. Errors: `busy`, `socket`, `permission`. */
-export function bindTo(posix: Posix, fd: number, local: IpEndpoint | undefined, family: 4 | 6): void {
+export function bindTo(
+  posix: Pick<Posix, "bind">,
+  fd: number,
+  local: IpEndpoint | undefined,
+  family: 4 | 6,
+): void {
   try {
     posix.bind(fd, local ? socketAddress(local, family) : anyAddress(family));
   } catch (error) {

@@ -46,19 +46,21 @@ const UNREACHABLE = new Set([
 const SEND_RETRY_MS = 5;
 const SEND_TIMEOUT_MS = 5000;
 
+/** What makes sockets and binds them, where they are to live. */
+export type SocketMaker = Pick<Posix, "socket" | "bind">;
+
 /**
  * A bound socket, or the one that is to be adopted.
  *
- * @param socket makes a socket
  * @param prepare what else is to be done to it, and made of it; when that fails it is closed
  */
 export function openUdpSocket<T>(
   posix: Posix,
-  socket: Posix["socket"],
+  maker: SocketMaker,
   request: OpenTransportRequest,
   prepare: (fd: number) => T,
 ): T {
-  const fd = request.adopt ? adoptSocket(posix, request.adopt, "udp") : open(posix, socket, request);
+  const fd = request.adopt ? adoptSocket(posix, request.adopt, "udp") : open(posix, maker, request);
   try {
     return prepare(fd);
   } catch (error) {
@@ -166,12 +168,12 @@ export abstract class UdpSocket implements BackendTransport {
   }
 }
 
-function open(posix: Posix, socket: Posix["socket"], request: OpenTransportRequest): number {
+function open(posix: Posix, maker: SocketMaker, request: OpenTransportRequest): number {
   const family = request.local?.family ?? request.remote?.family ?? 4;
-  const fd = socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+  const fd = maker.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP);
   try {
     if (family === 6) posix.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, request.dualStack ? 0 : 1);
-    bindTo(posix, fd, request.local, family);
+    bindTo(maker, fd, request.local, family);
     return fd;
   } catch (error) {
     posix.close(fd);

@@ -4,8 +4,11 @@
 import type { Ffi } from "../../../src/ffi/index.ts";
 import { THIS_PROCESS } from "../../../src/ffi/types.ts";
 
-/** What children/sockets.ts is asked: domain, type, protocol. */
-export const REQUEST_BYTES = 12;
+/**
+ * What children/sockets.ts is asked: domain, type, protocol of a socket; or, with a descriptor beside it, its address
+ * in the same room.
+ */
+export const REQUEST_BYTES = 28;
 
 const AF_LOCAL = 1;
 const SOCK_STREAM = 1;

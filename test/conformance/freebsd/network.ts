@@ -111,7 +111,7 @@ export class Network {
     // The SDK's interfaces get no link-local address: every packet in a tunnel is a case's.
     await resident.run(
       `sysctl -q net.inet6.ip6.auto_linklocal=0 net.inet6.ip6.dad_count=0 net.inet6.mld.v1enable=0 \\
-         net.inet6.mld.v2enable=0 >/dev/null
+         net.inet6.mld.v2enable=0 net.inet.ip.maxfragsperpacket=64 >/dev/null
        ifconfig lo0 up
        ifconfig ${near.replace(/a$/, "b")} name ${WIRE} >/dev/null
        ifconfig ${WIRE} inet ${addresses.ipv4}/24 up

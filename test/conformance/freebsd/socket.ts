@@ -24,7 +24,7 @@ export function openForeignSocket(site: FreebsdSite, family: 4 | 6): ForeignSock
   const fd = site.sockets.socket(family === 6 ? AF_INET6.freebsd : AF_INET, SOCK_DGRAM, 0);
   if (family === 6) posix.setsockopt(fd, 41, 27, 0);
   const address = family === 6 ? new Uint8Array(16) : (parseIp(site.ipv4) as Uint8Array);
-  posix.bind(fd, packSockaddrBytes(address, 0));
+  site.sockets.bind(fd, packSockaddrBytes(address, 0));
   const bytes = Buffer.alloc(SOCKADDR_BYTES);
   posix.getsockname(fd, bytes);
   const { port } = unpackSockaddr(bytes) as { port: number };

@@ -31,11 +31,23 @@ export class JailSockets implements VnetSockets {
     [domain, type, protocol].forEach((value, at) => {
       request.writeInt32LE(value, at * 4);
     });
-    this.#handOver.send(this.#channel, request, undefined);
+    const { errno, fd } = this.#ask(request, undefined);
+    if (fd === undefined) throw errnoError(errno, "socket", `domain ${domain}, type ${type}`);
+    return fd;
+  }
+
+  bind(fd: number, address: Uint8Array): void {
+    const request = Buffer.alloc(REQUEST_BYTES);
+    request.set(address);
+    const { errno } = this.#ask(request, fd);
+    if (errno !== 0) throw errnoError(errno, "bind", `fd ${fd}`);
+  }
+
+  #ask(request: Buffer, given: number | undefined): { errno: number; fd: number | undefined } {
+    this.#handOver.send(this.#channel, request, given);
     const { bytes, fd } = this.#handOver.receive(this.#channel, 4);
     if (bytes.length < 4) throw new Error("the process that makes sockets has ended");
-    if (fd === undefined) throw errnoError(bytes.readInt32LE(0), "socket", `domain ${domain}, type ${type}`);
-    return fd;
+    return { errno: bytes.readInt32LE(0), fd };
   }
 
   async close(): Promise<void> {
