@@ -151,6 +151,7 @@ export class Peers {
   }
 
   set(id: unknown, options: unknown, signal: Signal): Promise<void> {
+    validatePeerId(id, "id");
     const { fields } = validateSetPeer(options, {
       mode: this.#backend.mode,
       capabilities: this.#capabilities,

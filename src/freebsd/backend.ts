@@ -55,7 +55,10 @@ export const FREEBSD_RULES: BackendRules = {
       : "must begin with a letter, and hold only letters, digits, dots, dashes and underscores";
   },
   extras: {
-    createInterface: vnetRule,
+    createInterface: {
+      ...vnetRule,
+      multicast: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
+    },
     adoptInterface: vnetRule,
     listInterfaces: vnetRule,
     openTransport: vnetRule,
@@ -116,7 +119,8 @@ export class FreebsdBackend implements BackendDriver {
         if (onExisting === "adopt") return this.#interface(stack, link, knownMode(link, mode), false);
         await removeLink(stack, name);
       }
-      return this.#interface(stack, createLink(stack, this.#sysctl, mode, name), mode, true);
+      const options = { mode, name, multicast: request.extras["multicast"] === true };
+      return this.#interface(stack, await createLink(stack, this.#sysctl, options), mode, true);
     });
   }
 

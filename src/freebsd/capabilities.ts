@@ -50,6 +50,7 @@ export function freebsdCapabilities({ floats, replayProtection }: FreebsdFacts):
     disarmKeepalive: false,
     keepaliveWhenIdle: false,
     floatEvent: floats ? "event" : "none",
+    hostMoves: [4],
     floatAuthenticated: true,
     keyExhaustedEvent: false,
     rekeyAdvisedEvent: true,

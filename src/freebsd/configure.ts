@@ -7,6 +7,7 @@ import { IPV6_MIN_MTU } from "../core/validate.ts";
 import { BypassRoutes } from "./bypass.ts";
 import { isErrno } from "./exchange.ts";
 import {
+  addressText,
   ifaliasreq,
   ifconf,
   ifreqAddress,
@@ -77,7 +78,7 @@ export class Configuration {
     const failures: unknown[] = [];
     for (const route of [...this.#routes, ...[...this.#peerRoutes.values()].flat()]) {
       try {
-        this.#add(route, true);
+        this.#add(route, true, "routes");
       } catch (error) {
         failures.push(error);
       }
@@ -96,6 +97,7 @@ export class Configuration {
       gateway: prefix.family === 4 ? vpn.vpn4 : vpn.vpn6,
       interface: this.#index,
     }));
+    this.#checkGateways(wanted);
     const have = this.#peerRoutes.get(peer) ?? [];
     if (wanted.length > 0) this.#peerRoutes.set(peer, wanted);
     else this.#peerRoutes.delete(peer);
@@ -105,6 +107,15 @@ export class Configuration {
   /** Takes back what would outlive the interface. */
   close(): void {
     this.#bypass.clear();
+  }
+
+  /** The kernel would take one through an address of our own, and send nothing by it. */
+  #checkGateways(routes: readonly Route[]): void {
+    const gateways = routes.flatMap(({ gateway }) => gateway ?? []);
+    if (gateways.length === 0) return;
+    const own = this.#addresses().find(({ bytes }) => gateways.some((gateway) => isEqual(gateway, bytes)));
+    if (own === undefined) return;
+    throw invalid("routes", `they would lead through ${addressText(own.bytes)}, the interface's own address`);
   }
 
   /** IPv6 does not work over a link with less. */
@@ -184,15 +195,20 @@ export class Configuration {
   #replace(have: readonly Route[], wanted: readonly Route[]): void {
     const [before, after] = [new Set(have.map(routeText)), new Set(wanted.map(routeText))];
     for (const route of have) if (!after.has(routeText(route))) deleteRoute(this.#stack, route);
-    for (const route of wanted) this.#add(route, before.has(routeText(route)));
+    for (const [at, route] of wanted.entries())
+      this.#add(route, before.has(routeText(route)), `routes[${at}]`);
   }
 
   /** @param isOurs one that is there already is this one */
-  #add(route: Route, isOurs: boolean): void {
+  #add(route: Route, isOurs: boolean, field: string): void {
     try {
       addRoute(this.#stack, route);
     } catch (error) {
-      if (isOurs && DcoError.is(error) && error.code === "exists") return;
+      if (isErrno(error, "EEXIST")) {
+        if (isOurs) return;
+        const problem = `${field}: somebody else has a route to ${routeText(route)}`;
+        throw new DcoError("exists", problem, { field, cause: error });
+      }
       // Without an address of its family an interface takes no route: it is added when there is one.
       if (!isErrno(error, "ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL")) throw error;
     }
@@ -200,7 +216,11 @@ export class Configuration {
 }
 
 function isSame(want: IpPrefix, have: Address): boolean {
-  return want.length === have.length && Buffer.compare(want.bytes, have.bytes) === 0;
+  return want.length === have.length && isEqual(want.bytes, have.bytes);
+}
+
+function isEqual(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0;
 }
 
 /** fe80::/10 addresses are the kernel's own business. */

@@ -20,9 +20,20 @@ export interface InVnet {
   readonly vnet?: VnetSockets;
 }
 
+/** What interfaces are made with besides. */
+export interface FreebsdInterfaceOptions {
+  /**
+   * Whether the interface is one for multicast, so that programs can join groups on it; the system then tells its
+   * neighbours of IPv6 groups as well, which are packets in the tunnel. Default false.
+   */
+  readonly multicast?: boolean;
+}
+
 /** {@link DcoDriver} on FreeBSD. */
 export interface FreebsdDriver extends DcoDriver {
-  createInterface(options: CreateInterfaceOptions & InVnet): Promise<FreebsdInterface>;
+  createInterface(
+    options: CreateInterfaceOptions & FreebsdInterfaceOptions & InVnet,
+  ): Promise<FreebsdInterface>;
   adoptInterface(name: string, options?: AdoptInterfaceOptions & InVnet): Promise<FreebsdInterface>;
   listInterfaces(options?: ListInterfacesOptions & InVnet): Promise<InterfaceInfo[]>;
   deleteInterface(name: string, options?: ListInterfacesOptions & InVnet): Promise<void>;

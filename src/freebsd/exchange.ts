@@ -20,12 +20,12 @@ const EMPTY = encodeList([]);
 
 /** The requests of one interface. Synchronous; failures are by errno, with effect `none`. */
 export class OvpnExchange {
-  readonly #stack: Pick<Stack, "ioctl" | "system">;
+  readonly #stack: Pick<Stack, "ioctl" | "ioctlAsync" | "system">;
   readonly #name: string;
   /** For the statistics of peers, which grow with their number. */
   #statsBytes = REPLY_BYTES;
 
-  constructor(stack: Pick<Stack, "ioctl" | "system">, name: string) {
+  constructor(stack: Pick<Stack, "ioctl" | "ioctlAsync" | "system">, name: string) {
     this.#stack = stack;
     this.#name = name;
   }
@@ -43,30 +43,59 @@ export class OvpnExchange {
 
   get(command: GetCommand): NvList {
     for (;;) {
-      const room = Buffer.alloc(command === "GET_PEER_STATS" ? this.#statsBytes : REPLY_BYTES);
-      let length: number;
+      const room = this.#room(command);
       try {
-        length = this.#call(SIOCGDRVSPEC, GET[command], command, room);
+        return this.#read(command, room, this.#call(SIOCGDRVSPEC, GET[command], command, room));
       } catch (error) {
-        if (!isErrno(error, "ENOSPC") || command !== "GET_PEER_STATS" || room.length >= MOST_REPLY_BYTES)
-          throw error;
-        this.#statsBytes *= 2;
-        continue;
+        this.#grow(command, room, error);
       }
-      if (length > room.length) {
-        throw new DcoError("protocol", `the answer to ${command} has ${length} of ${room.length} bytes`);
-      }
-      const bytes = room.subarray(0, length);
-      const list = decodeList(bytes);
-      this.#trace("reply", command, list, bytes);
-      return list;
     }
+  }
+
+  /** As `get`, off the event loop. */
+  async getAsync(command: GetCommand): Promise<NvList> {
+    for (;;) {
+      const room = this.#room(command);
+      const argument = this.#argument(GET[command], room);
+      try {
+        await this.#stack.ioctlAsync(SIOCGDRVSPEC, argument);
+        return this.#read(command, room, readDrvLength(argument));
+      } catch (error) {
+        this.#grow(command, room, DcoError.is(error) && error.native ? named(error, command) : error);
+      }
+    }
+  }
+
+  #room(command: GetCommand): Buffer {
+    return Buffer.alloc(command === "GET_PEER_STATS" ? this.#statsBytes : REPLY_BYTES);
+  }
+
+  /** Makes more room where that was the problem; throws any other. */
+  #grow(command: GetCommand, room: Buffer, error: unknown): void {
+    const more = command === "GET_PEER_STATS" && room.length < MOST_REPLY_BYTES;
+    if (!more || !isErrno(error, "ENOSPC")) throw error;
+    this.#statsBytes = Math.max(this.#statsBytes, 2 * room.length);
+  }
+
+  #read(command: GetCommand, room: Buffer, length: number): NvList {
+    if (length > room.length) {
+      throw new DcoError("protocol", `the answer to ${command} has ${length} of ${room.length} bytes`);
+    }
+    const bytes = room.subarray(0, length);
+    const list = decodeList(bytes);
+    this.#trace("reply", command, list, bytes);
+    return list;
+  }
+
+  /** Good while the bytes are referenced. */
+  #argument(number: number, bytes: Buffer | undefined): Buffer {
+    const address = bytes ? this.#stack.system.ffi.addressOf(bytes) : 0n;
+    return ifdrv(this.#name, number, bytes?.length ?? 0, address);
   }
 
   /** @returns the length that the kernel says */
   #call(request: number, number: number, command: string, bytes: Buffer | undefined): number {
-    const address = bytes ? this.#stack.system.ffi.addressOf(bytes) : 0n;
-    const argument = ifdrv(this.#name, number, bytes?.length ?? 0, address);
+    const argument = this.#argument(number, bytes);
     try {
       this.#stack.ioctl(request, argument);
     } catch (error) {

@@ -64,6 +64,14 @@ export interface LinkInfo {
   readonly mark: Mark | undefined;
 }
 
+/** What to create. */
+export interface LinkOptions {
+  readonly mode: InterfaceMode;
+  readonly name: string | undefined;
+  /** Whether the system sends multicast packets of its own through it, such as who listens to what (MLD). */
+  readonly multicast: boolean;
+}
+
 /** Whether this stack can make interfaces of `if_ovpn`. */
 export function hasCloner(stack: Stack): boolean {
   const count = ifClonereq(0, 0n);
@@ -122,20 +130,20 @@ export function requireLink(stack: Stack, sysctl: Sysctl, name: string): LinkInf
 }
 
 /** Creates an interface with our mark. Errors: `exists`, `permission`. */
-export function createLink(
+export async function createLink(
   stack: Stack,
   sysctl: Sysctl,
-  mode: InterfaceMode,
-  wanted: string | undefined,
-): LinkInfo {
+  { mode, name: wanted, multicast }: LinkOptions,
+): Promise<LinkInfo> {
   const request = ifreq(birthName(sysctl));
-  stack.ioctl(SIOCIFCREATE2, request);
+  await stack.ioctlAsync(SIOCIFCREATE2, request);
   let name = readName(request);
   try {
     setDescription(stack, name, ownMark(sysctl, mode));
     // Both modes: a point-to-point interface of FreeBSD takes no address without that of the other end. With one
     // peer every packet goes to it all the same.
-    new OvpnExchange(stack, name).set("SET_IFMODE", setIfMode(IFF_BROADCAST | IFF_MULTICAST));
+    const flags = IFF_BROADCAST | (multicast ? IFF_MULTICAST : 0);
+    new OvpnExchange(stack, name).set("SET_IFMODE", setIfMode(flags));
     name = wanted === undefined ? renameToNumber(stack, name) : rename(stack, name, wanted);
     return describe(stack, sysctl, name);
   } catch (error) {

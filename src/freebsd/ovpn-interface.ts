@@ -3,6 +3,7 @@
  */
 import type {
   AddPeerRequest,
+  BackendEvent,
   BackendEventSink,
   BackendInterface,
   BackendListener,
@@ -35,6 +36,7 @@ import {
 } from "./messages.ts";
 import type { NvList } from "./nvlist/list.ts";
 import { describeRefusal } from "./ovpn-errors.ts";
+import { PeerWatch } from "./peer-watch.ts";
 import type { LinkMessage } from "./route-message.ts";
 import type { Stack, Stacks, VnetSockets } from "./stack.ts";
 import { type FreebsdUdpTransport, openUdpTransport, type TransportHost } from "./udp-transport.ts";
@@ -69,6 +71,11 @@ export class OvpnInterface implements BackendInterface {
   readonly #configuration: Configuration;
   /** The peers that this process added. */
   readonly #peers = new Map<number, KnownPeer>();
+  /** All peers that core knows and that have not ended. */
+  readonly #living = new Set<number>();
+  /** Ids of peers that were found to be gone: their event, if it comes after all, may be taken for another's. */
+  readonly #missed = new Set<number>();
+  #watch: PeerWatch | undefined;
   #sink: BackendEventSink = () => {};
   #events: OvpnEvents | undefined;
   #stopLinks = () => {};
@@ -91,7 +98,13 @@ export class OvpnInterface implements BackendInterface {
   async start(sink: BackendEventSink): Promise<void> {
     this.#here(() => this.#startVpn());
     this.#sink = sink;
-    this.#events = new OvpnEvents(this.#exchange, sink);
+    this.#events = new OvpnEvents(this.#exchange, (event) => this.#tell(event));
+    const there = () => {
+      const ids = new Set(this.#list().map(({ id }) => id));
+      this.#drain();
+      return ids;
+    };
+    this.#watch = new PeerWatch(there, this.#living, (id) => this.#vanished(id));
     this.#stopLinks = this.#stack.onLinks((message) => this.#onLink(message));
   }
 
@@ -138,6 +151,7 @@ export class OvpnInterface implements BackendInterface {
       throw new DcoError("socket", "the peers of this interface are on another socket", { effect: "none" });
     }
     this.#peers.set(id, { transport: socket, routes, vpn4, vpn6 });
+    this.#living.add(id);
     if (routes.length === 0) return;
     try {
       this.#configuration.setPeerRoutes(id, routes, request);
@@ -166,6 +180,7 @@ export class OvpnInterface implements BackendInterface {
   peerEnded(id: number): void {
     const known = this.#peers.get(id);
     this.#peers.delete(id);
+    this.#living.delete(id);
     if (this.#closing || known === undefined || known.routes.length === 0) return;
     this.#attempt(`routes of peer ${id} cannot be removed`, () =>
       this.#configuration.setPeerRoutes(id, [], known),
@@ -176,15 +191,18 @@ export class OvpnInterface implements BackendInterface {
   async peer(id: number): Promise<BackendPeer> {
     this.#drain();
     if (this.#list().some((peer) => peer.id === id)) return knownOnlyById({ id });
+    this.#vanished(id);
     throw new DcoError("not-found", `the kernel has no peer ${id}`, { effect: "none" });
   }
 
   async peers(): Promise<BackendPeer[]> {
-    return this.#list().map(knownOnlyById);
+    const all = await this.#listAsync();
+    for (const { id } of all) this.#living.add(id);
+    return all.map(knownOnlyById);
   }
 
   async stats(): Promise<BackendStats[]> {
-    return this.#list().map((peer) => statsOf(peer.id, peer));
+    return (await this.#listAsync()).map((peer) => statsOf(peer.id, peer));
   }
 
   async installKey(peer: number, key: KeyRequest): Promise<void> {
@@ -218,6 +236,7 @@ export class OvpnInterface implements BackendInterface {
 
   async #close(deleteInterface: boolean): Promise<void> {
     this.#events?.stop();
+    this.#watch?.stop();
     this.#stopLinks();
     this.#configuration.close();
     try {
@@ -267,9 +286,33 @@ export class OvpnInterface implements BackendInterface {
     this.#events?.drain();
   }
 
+  #tell(event: BackendEvent): void {
+    if (event.type !== "peer-deleted") {
+      this.#sink(event);
+      return;
+    }
+    this.#living.delete(event.peer);
+    this.#sink(this.#missed.delete(event.peer) ? { ...event, doubt: true } : event);
+  }
+
+  /** A peer is gone, and its event was read by somebody else: or it would have come by now. */
+  #vanished(id: number): void {
+    if (!this.#living.delete(id)) return;
+    this.#missed.add(id);
+    this.#sink({ type: "peer-deleted", peer: id, reason: "userspace" });
+  }
+
   #list(): PeerStatsReply[] {
-    const all = this.#here(() => readPeerStats(this.#exchange.get("GET_PEER_STATS")));
-    return all.filter(({ id }) => id !== PARKING_PEER);
+    return this.#here(() => withoutParking(this.#exchange.get("GET_PEER_STATS")));
+  }
+
+  /** Off the event loop: with many peers the kernel takes its time. */
+  async #listAsync(): Promise<PeerStatsReply[]> {
+    try {
+      return withoutParking(await this.#exchange.getAsync("GET_PEER_STATS"));
+    } catch (error) {
+      throw describeRefusal(error, "", this.name);
+    }
   }
 
   #set(command: SetCommand, list?: NvList): void {
@@ -297,6 +340,7 @@ export class OvpnInterface implements BackendInterface {
       if (departed || indexOf(this.#stack, this.name) !== this.index) {
         this.#isGone = true;
         this.#events?.stop();
+        this.#watch?.stop();
         this.#sink({ type: "interface-removed" });
         return;
       }
@@ -319,6 +363,10 @@ export class OvpnInterface implements BackendInterface {
       this.#sink({ type: "unknown", native: 0, detail: `${problem}: ${reason}` });
     }
   }
+}
+
+function withoutParking(list: NvList): PeerStatsReply[] {
+  return readPeerStats(list).filter(({ id }) => id !== PARKING_PEER);
 }
 
 function knownOnlyById({ id }: { readonly id: number }): BackendPeer {

@@ -38,6 +38,7 @@ export function ovpnCapabilities(has71: boolean): Capabilities {
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: has71 ? "event" : "poll",
+    hostMoves: [4, 6],
     floatAuthenticated: true,
     keyExhaustedEvent: true,
     rekeyAdvisedEvent: false,

@@ -43,6 +43,7 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
     keepaliveWhenIdle: true,
     floatEvent: "poll",
     // Any packet with a peer's id moves it, before it is decrypted.
+    hostMoves: [4, 6],
     floatAuthenticated: false,
     keyExhaustedEvent: false,
     rekeyAdvisedEvent: false,

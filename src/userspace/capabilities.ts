@@ -50,6 +50,7 @@ export function userspaceCapabilities({ tun, chacha20, adoptSocket }: UserspaceF
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: "event",
+    hostMoves: [4, 6],
     floatAuthenticated: true,
     keyExhaustedEvent: true,
     rekeyAdvisedEvent: false,

@@ -61,6 +61,7 @@ export function windowsCapabilities(facts: WindowsFacts, mode?: InterfaceMode): 
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: multipeer && atLeast(2, 6) ? "event" : "none",
+    hostMoves: [4, 6],
     floatAuthenticated: true,
     keyExhaustedEvent: false,
     rekeyAdvisedEvent: false,

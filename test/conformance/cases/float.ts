@@ -2,6 +2,7 @@
  * Peers whose address changes.
  */
 import assert from "node:assert/strict";
+import type { Capabilities } from "../../../src/core/capabilities.ts";
 import { type Case, group } from "../case.ts";
 import { controlPacket, dataPacket, expectPacket } from "../packets.ts";
 import { assertReaches, connect, openEnd, reachable } from "../tunnel.ts";
@@ -10,6 +11,13 @@ import type { World } from "../world.ts";
 const tells: Pick<Case, "needs"> = {
   needs: ({ floatEvent }) => (floatEvent === "none" ? "the driver does not tell of floats" : undefined),
 };
+
+/** Why a host cannot move: both ends are the driver's. */
+function hostMoves({ hostMoves }: Capabilities, family: 4 | 6): string | undefined {
+  return hostMoves.includes(family)
+    ? undefined
+    : `a host that moves keeps its IPv${family} address as the source`;
+}
 
 /** A tunnel whose ends are bound to no address, so that theirs can change. */
 async function floatingTunnel(world: World, family: 4 | 6, dualStack = false) {
@@ -33,7 +41,7 @@ async function floatingTunnel(world: World, family: 4 | 6, dualStack = false) {
 
 export const floatCases = group("float", [
   ...([4, 6] as const).map((family) => ({
-    ...tells,
+    needs: (capabilities: Capabilities) => tells.needs?.(capabilities) ?? hostMoves(capabilities, family),
     name: `a client that moves is followed over IPv${family}: traffic, event, remote, and control packets to the peer`,
     async run(world: World) {
       const { server, client } = await floatingTunnel(world, family);
@@ -68,7 +76,7 @@ export const floatCases = group("float", [
     },
   },
   ...([4, 6] as const).map((family) => ({
-    ...tells,
+    needs: (capabilities: Capabilities) => tells.needs?.(capabilities) ?? hostMoves(capabilities, family),
     name: `a server that moves is followed by its client over IPv${family}, with its control packets`,
     async run(world: World) {
       const { server, client } = await floatingTunnel(world, family);

@@ -33,6 +33,7 @@ const EVERYTHING: Capabilities = {
   disarmKeepalive: true,
   keepaliveWhenIdle: true,
   floatEvent: "event",
+  hostMoves: [4, 6],
   floatAuthenticated: true,
   keyExhaustedEvent: true,
   rekeyAdvisedEvent: true,

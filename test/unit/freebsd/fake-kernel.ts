@@ -66,6 +66,7 @@ export class FakeKernel {
   /** The part of a stack that interfaces use. */
   readonly stack = {
     ioctl: (request: number, argument: Buffer) => this.#ioctl(request, argument),
+    ioctlAsync: async (request: number, argument: Buffer) => this.#ioctl(request, argument),
     onLinks: (listener: LinkListener) => {
       this.#listener = listener;
       return () => {};

@@ -233,3 +233,12 @@ test("what the kernel cannot do is refused before it is asked", async () => {
   );
   expect(kernel.log.length).toBe(before);
 });
+
+test("a peer whose end was told to somebody else ends here too, once, as external", async () => {
+  const { dco, events, kernel } = await withPeer();
+  kernel.ids.delete(5);
+  await expect(dco.removePeer(5)).rejects.toMatchObject({ code: "not-found" });
+  await turns();
+  expect(ofType(events, "peer-deleted")).toMatchObject([{ peer: 5, reason: "external" }]);
+  expect(await dco.peers()).toEqual([]);
+});
