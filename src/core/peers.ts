@@ -194,14 +194,16 @@ export class Peers {
 
   get(id: unknown, signal: Signal): Promise<PeerInfo> {
     return this.#onPeer(id, "id", signal, async (record) => {
-      if (this.#capabilities.readPeers) refresh(record, await this.#backend.peer(record.id));
+      const peer = await this.#backend.peer(record.id);
+      if (this.#capabilities.readPeers) refresh(record, peer);
       return peerInfo(record);
     });
   }
 
   async list(): Promise<PeerInfo[]> {
     const { table } = this.lives;
-    if (!this.#capabilities.readPeers) return table.all().map(peerInfo);
+    const { readPeers, listPeers } = this.#capabilities;
+    if (!readPeers && !listPeers) return table.all().map(peerInfo);
     const before = new Set(table.all());
     const found = await this.#backend.peers();
     for (const peer of found) this.lives.refresh(peer);
@@ -267,7 +269,7 @@ export class Peers {
 
   keys(id: unknown, signal: Signal): Promise<KeyInfo[]> {
     return this.#onPeer(id, "peer", signal, async (record) => {
-      const found = this.#capabilities.readKeys ? await this.#backend.keys(record.id) : undefined;
+      const found = await this.#backend.keys(record.id);
       if (found === undefined) return [...record.slots.values()];
       // The kernel tells AES-GCM without the key's length; what was installed here says more.
       return found.map((key) => {

@@ -109,7 +109,12 @@ export class OvpnInterface implements BackendInterface {
   }
 
   async configure(request: ConfigureRequest): Promise<void> {
-    this.#here(() => this.#configuration.apply(request));
+    try {
+      this.#here(() => this.#configuration.apply(request));
+    } finally {
+      // What follows the call finds it told already.
+      if (request.up !== undefined) this.#onLink(undefined);
+    }
   }
 
   async isLinkUp(): Promise<boolean> {
@@ -225,8 +230,9 @@ export class OvpnInterface implements BackendInterface {
     this.#set("DEL_KEY", delKey(peer, slot));
   }
 
-  async keys(): Promise<undefined> {
-    return undefined;
+  /** The kernel tells no keys, but whether there is the peer. */
+  async keys(peer: number): Promise<undefined> {
+    await this.peer(peer);
   }
 
   close(deleteInterface: boolean): Promise<void> {
@@ -333,6 +339,7 @@ export class OvpnInterface implements BackendInterface {
   }
 
   #onLink(message: LinkMessage | undefined): void {
+    if (this.#isGone) return;
     if (message !== undefined && message.index !== this.index && message.name !== this.name) return;
     this.#attempt("the link cannot be asked", () => {
       // The kernel gives an index to the next interface at once, and that may have the name as well.

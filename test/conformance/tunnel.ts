@@ -60,6 +60,11 @@ export function reachable(site: Site, transport: Transport, family: Family = 4):
   return unspecified ? { address: outside(site, family), port } : transport.local;
 }
 
+/** An endpoint as a site has to write it: a link-local address is on the site's own interface. */
+export function seenFrom(site: Site, endpoint: Endpoint): Endpoint {
+  return endpoint.scopeId ? { ...endpoint, scopeId: site.linkLocal.scopeId } : endpoint;
+}
+
 /** Makes an interface with addresses that is up, and a UDP transport. */
 export async function openEnd(world: World, site: Site, options: EndOptions): Promise<End> {
   const { mode, family = 4, host } = options;
@@ -102,7 +107,7 @@ export async function connect(
   const peerOf = (own: End, other: End): AddPeerOptions => ({
     id,
     transport: own.transport,
-    remote: reachable(other.site, other.transport, family),
+    remote: seenFrom(own.site, reachable(other.site, other.transport, family)),
     ...(own.dco.mode === "multipeer" && { vpn: other.vpn }),
   });
   const refs = {
