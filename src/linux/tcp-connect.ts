@@ -13,6 +13,7 @@ import type { Endpoint } from "../core/model.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { FdWatcher, Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
+import { connectionOf } from "./adopt-node-socket.ts";
 import { adoptSocket } from "./adopt-socket.ts";
 import type { NamespaceContext } from "./context.ts";
 import {
@@ -24,11 +25,13 @@ import {
   IPPROTO_TCP,
   IPV6_V6ONLY,
   SO_ERROR,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
   SOCK_STREAM,
   SOL_SOCKET,
   socketAddress,
 } from "./socket-address.ts";
-import { TcpTransport } from "./tcp-transport.ts";
+import { MAX_FRAME, TcpTransport } from "./tcp-transport.ts";
 
 const SO_REUSEADDR = 2;
 const TCP_NODELAY = 1;
@@ -72,17 +75,28 @@ export async function openTcpTransport(
   request: OpenTransportRequest,
   signal: AbortSignal | undefined,
 ): Promise<TcpTransport> {
-  const fd = request.adopt
-    ? adoptSocket(posix, request.adopt, "tcp")
-    : await connect(posix, context, request, signal);
+  const { adopt, adoptNode, head } = request;
+  const node = adoptNode && connectionOf(posix, adoptNode);
+  const fd =
+    node?.fd ?? (adopt ? adoptSocket(posix, adopt, "tcp") : await connect(posix, context, request, signal));
   try {
     posix.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    return new TcpTransport(ffi, posix, fd);
+    if (adopt || node) makeRoom(posix, fd);
+    const transport = new TcpTransport(ffi, posix, fd, head);
+    // Last, because a socket whose adoption fails stays as it was.
+    if (node) transport.hold(node.detach());
+    return transport;
   } catch (error) {
     // A socket that was to be taken stays the caller's.
-    if (request.adopt?.ownership !== "take") posix.close(fd);
+    if (adopt?.ownership !== "take") posix.close(fd);
     throw error;
   }
+}
+
+/** The kernel refuses frames that are longer than the receive buffer, which somebody may have made small. */
+function makeRoom(posix: Posix, fd: number): void {
+  if (posix.getsockoptInt(fd, SOL_SOCKET, SO_RCVBUF) >= MAX_FRAME) return;
+  posix.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, MAX_FRAME);
 }
 
 async function connect(
