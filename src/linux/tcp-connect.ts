@@ -4,6 +4,7 @@
 import type {
   BackendListener,
   BackendTransport,
+  IpEndpoint,
   ListenRequest,
   OpenTransportRequest,
 } from "../core/backend.ts";
@@ -21,6 +22,7 @@ import {
   AF_INET6,
   bindTo,
   boundTo,
+  endpointText,
   IPPROTO_IPV6,
   IPPROTO_TCP,
   IPV6_V6ONLY,
@@ -114,20 +116,40 @@ async function connect(
       posix.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
       bindTo(posix, fd, local, family);
     }
-    const target = `${remote.text} port ${remote.port}`;
-    if (posix.connect(fd, socketAddress(remote, family))) return fd;
+    if (begin(posix, fd, request)) return fd;
     for (let looks = 0; (posix.poll(fd, POLLOUT) & POLLOUT) === 0; looks++) {
       const wait = CONNECT_POLL_MS[Math.min(looks, CONNECT_POLL_MS.length - 1)];
       await new Promise((resolve) => setTimeout(resolve, wait));
       throwIfAborted(signal);
     }
     const errno = posix.getsockoptInt(fd, SOL_SOCKET, SO_ERROR);
-    if (errno !== 0) throw errnoError(errno, "connect", target);
+    if (errno !== 0) throw connectError(errno, request);
     return fd;
   } catch (error) {
     posix.close(fd);
     throw error;
   }
+}
+
+/** @returns whether the connection is there already */
+function begin(posix: Posix, fd: number, request: OpenTransportRequest): boolean {
+  const { remote } = request;
+  try {
+    return posix.connect(fd, socketAddress(remote as IpEndpoint, (remote as IpEndpoint).family));
+  } catch (error) {
+    const number = DcoError.is(error) ? error.native?.number : undefined;
+    throw number === undefined ? error : connectError(number, request);
+  }
+}
+
+function connectError(errno: number, { local, remote }: OpenTransportRequest): DcoError {
+  const { code, message, native } = errnoError(errno, "connect", `${remote?.text} port ${remote?.port}`);
+  if (local === undefined || native?.name !== "EADDRNOTAVAIL") {
+    return new DcoError(code, message, { native, effect: "none" });
+  }
+  // An address of another host is refused before, by bind.
+  const problem = `local: ${endpointText(local)} has a connection to that remote already`;
+  return new DcoError("busy", `${problem} [${native.name}]`, { native, field: "local", effect: "none" });
 }
 
 interface Handlers {

@@ -26,6 +26,9 @@ import { refusedSocketCases } from "./refused-sockets.ts";
 import { rotationCases } from "./rotation.ts";
 import { routeCases } from "./routes.ts";
 import { statsCases } from "./stats.ts";
+import { tcpConnectionCases } from "./tcp-connections.ts";
+import { tcpEndCases } from "./tcp-ends.ts";
+import { tcpFrameCases } from "./tcp-frames.ts";
 import { transportCases } from "./transports.ts";
 
 /** In the order in which they are run. */
@@ -35,6 +38,9 @@ export const ALL_CASES: readonly Case[] = [
   ...configureCases,
   ...transportCases,
   ...controlCases,
+  ...tcpConnectionCases,
+  ...tcpFrameCases,
+  ...tcpEndCases,
   ...peerCases,
   ...peerSettingCases,
   ...keyCases,
