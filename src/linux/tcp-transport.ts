@@ -38,10 +38,10 @@ const buffer = Buffer.alloc(MAX_FRAME);
 const BATCH = 64;
 
 /**
- * While the other side does not read, a send is tried again after 1 ms, then after ever longer times up to 50:
+ * While the other side does not read, a send is tried again after 1 ms, then after ever longer times up to this:
  * the kernel says writable while it is not, so waiting for that would keep a core busy.
  */
-const RETRY_MAX_MS = 50;
+const RETRY_MAX_MS = 250;
 const SEND_TIMEOUT_MS = 30_000;
 
 /** How long an attach waits for the rest of a frame whose beginning was taken over. */
@@ -182,7 +182,9 @@ export class TcpTransport implements BackendTransport {
     const problem = "the other side does not read";
     if (!this.#partial) return new DcoError("timeout", problem, { effect: "none" });
     const error = new DcoError("timeout", `${problem}, and has half a frame`, { effect: "unknown" });
-    this.#end(error);
+    this.#stop();
+    // Later, so that who sent it is told this, and not that the transport has closed.
+    setImmediate(() => this.#handlers?.onEnd(error));
     return error;
   }
 
