@@ -91,6 +91,8 @@ export interface ForeignStream {
   reset(): Promise<void>;
   setReceiveBuffer(bytes: number): void;
   close(): Promise<void>;
+  /** Gives the descriptor to somebody who closes it; nothing else may be called after that. */
+  release(): number;
   /** Whether the descriptor is still the socket that was opened. */
   isOpen(): boolean;
 }

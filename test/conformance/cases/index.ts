@@ -26,6 +26,7 @@ import { refusedSocketCases } from "./refused-sockets.ts";
 import { rotationCases } from "./rotation.ts";
 import { routeCases } from "./routes.ts";
 import { statsCases } from "./stats.ts";
+import { tcpAdoptionCases } from "./tcp-adoption.ts";
 import { tcpConnectionCases } from "./tcp-connections.ts";
 import { tcpEndCases } from "./tcp-ends.ts";
 import { tcpFrameCases } from "./tcp-frames.ts";
@@ -41,6 +42,7 @@ export const ALL_CASES: readonly Case[] = [
   ...tcpConnectionCases,
   ...tcpFrameCases,
   ...tcpEndCases,
+  ...tcpAdoptionCases,
   ...peerCases,
   ...peerSettingCases,
   ...keyCases,

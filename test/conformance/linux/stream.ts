@@ -97,6 +97,7 @@ class Stream implements ForeignStream {
   readonly remote: Endpoint;
   readonly #posix: Posix;
   readonly #inode: bigint;
+  #released = false;
 
   constructor(posix: Posix, fd: number) {
     this.#posix = posix;
@@ -159,6 +160,11 @@ class Stream implements ForeignStream {
     this.#posix.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, bytes);
   }
 
+  release(): number {
+    this.#released = true;
+    return this.fd;
+  }
+
   isOpen(): boolean {
     try {
       return fstatSync(this.fd, { bigint: true }).ino === this.#inode;
@@ -169,6 +175,6 @@ class Stream implements ForeignStream {
 
   async close(): Promise<void> {
     // The number may be another's by now, if somebody who took the stream closed it.
-    if (this.isOpen()) await this.#posix.closeAsync(this.fd);
+    if (!this.#released && this.isOpen()) await this.#posix.closeAsync(this.fd);
   }
 }
