@@ -144,7 +144,7 @@ export interface OpenTransportOptions extends CallOptions {
   readonly adopt?: AdoptSocket;
   /** Control packets that may wait for a reader before the oldest are dropped and counted. Default 1024. */
   readonly queueLimit?: number;
-  /** Wanted size of the socket's receive buffer in bytes. Default 4 MiB; the kernel may give less. */
+  /** UDP: wanted size of the socket's receive buffer in bytes. Default 4 MiB; the kernel may give less. */
   readonly receiveBuffer?: number;
 }
 
@@ -178,8 +178,8 @@ export interface AdoptDescriptor {
  * - all writes are done (`writableLength` is 0).
  *
  * All but `head` is checked. A `tls.TLSSocket` is refused: what its TLS has read of the next bytes cannot be had. The
- * `net.Socket` below it is taken if TLS is over in both directions, and the other end sends nothing until it is
- * told, by something that is sent over the transport, or by being the one who speaks first.
+ * `net.Socket` below it can be given when both sides have said and heard their last words in TLS, and the other side
+ * then sends nothing until it hears a frame from here; nobody can check that.
  */
 export interface AdoptNodeSocket {
   readonly socket: NodeSocket;

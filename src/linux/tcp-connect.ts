@@ -84,7 +84,7 @@ export async function openTcpTransport(
   try {
     posix.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (adopt || node) makeRoom(posix, fd);
-    const transport = new TcpTransport(ffi, posix, fd, head);
+    const transport = new TcpTransport(ffi, posix, fd, head, adopt?.ownership === "take");
     // Last, because a socket whose adoption fails stays as it was.
     if (node) transport.hold(node.detach());
     return transport;

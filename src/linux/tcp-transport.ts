@@ -59,6 +59,7 @@ export class TcpTransport implements BackendTransport {
   readonly dualStack = false;
   readonly #ffi: Ffi;
   readonly #posix: Posix;
+  readonly #taken: boolean;
   #handlers: BackendTransportHandlers | undefined;
   #watcher: FdWatcher | undefined;
   #attached = false;
@@ -81,8 +82,10 @@ export class TcpTransport implements BackendTransport {
   /**
    * @param fd a connected socket, which becomes the transport's
    * @param head bytes of the stream that were read from the socket before
+   * @param taken it was the caller's, and stays his if it cannot be read
    */
-  constructor(ffi: Ffi, posix: Posix, fd: number, head: Uint8Array = NOTHING) {
+  constructor(ffi: Ffi, posix: Posix, fd: number, head: Uint8Array = NOTHING, taken = false) {
+    this.#taken = taken;
     this.#ffi = ffi;
     this.#posix = posix;
     this.fd = fd;
@@ -99,9 +102,14 @@ export class TcpTransport implements BackendTransport {
 
   start(handlers: BackendTransportHandlers): void {
     this.#handlers = handlers;
-    this.#watcher = this.#ffi.watchReadable(this.fd, () => this.#read(), {
-      onError: (error) => this.#end(error),
-    });
+    try {
+      this.#watcher = this.#ffi.watchReadable(this.fd, () => this.#read(), {
+        onError: (error) => this.#end(error),
+      });
+    } catch (error) {
+      if (this.#taken) this.#closing = Promise.resolve();
+      throw error;
+    }
     this.#deliverHeld();
   }
 

@@ -79,7 +79,6 @@ export const peerSettingCases = group("peer settings", [
   },
   {
     name: "keepalive is armed with the first key: a slow handshake does not kill the peer",
-    overTcp: true,
     async run(world) {
       const keepalive = { interval: 1, timeout: 2 };
       const { server } = await openTunnel(world, { keys: false, server: { keepalive } });

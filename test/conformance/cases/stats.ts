@@ -106,7 +106,6 @@ export const statsCases = group("statistics", [
   },
   {
     name: "count what could not be decrypted in the link only",
-    overTcp: true,
     needs: ({ linkStats }) => (linkStats ? undefined : "the driver has no statistics of the link"),
     async run(world) {
       const { server, client } = await openTunnel(world);

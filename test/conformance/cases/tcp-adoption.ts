@@ -27,6 +27,16 @@ function nodeSocket(world: World, stream: ForeignStream): Socket {
   return socket;
 }
 
+/** The same socket on a Node that does not tell its descriptor. */
+function withoutHandle(socket: Socket): Socket {
+  return new Proxy(socket, {
+    get(target, name) {
+      const value: unknown = name === "_handle" ? undefined : Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
 function host(world: World): Promise<Omit<End, "transport">> {
   return openHost(world, world.server, { mode: "multipeer", host: 1 });
 }
@@ -125,7 +135,8 @@ export const tcpAdoptionCases = group("tcp adoption", [
           (length) => length === cut,
         );
         const closed = once(socket, "close");
-        const transport = await dco.openTransport({ protocol: "tcp", adopt: { socket } });
+        const adopt = { socket: cut % 2 === 0 ? socket : withoutHandle(socket) };
+        const transport = await dco.openTransport({ protocol: "tcp", adopt });
         assert.equal(socket.destroyed, true);
         await closed;
         assert.deepEqual([transport.local, transport.remote], [mine.local, mine.remote]);

@@ -370,6 +370,75 @@ export const tcpEndCases = group("tcp ends", [
   })),
   {
     ...overTcp,
+    name: "a peer that is added while half a frame is sent waits for the rest of it; all arrives whole, in order",
+    async run(world) {
+      const { server, stream } = await acceptStranger(world);
+      stream.setReceiveBuffer(4096);
+      const { transport } = server;
+      const count = 40;
+      const sent = Array.from({ length: count }, (_, at) => transport.send(numbered(at, 60_000)));
+      const all = Promise.all(sent);
+      all.catch(() => {});
+      await pause(500);
+      assert.ok(transport.counters.sent < BigInt(count), "it stalls");
+      let isAttached = false;
+      const attaching = attach(server).then(() => {
+        isAttached = true;
+      });
+      await pause(300);
+      assert.equal(isAttached, false);
+      stream.setReceiveBuffer(1 << 20);
+      for (let at = 0; at < count; at++) assert.equal(numberOf({ data: await readFrame(stream) }), at);
+      await inTime(attaching, "addPeer");
+      await all;
+      await transport.send(PACKET);
+      assert.deepEqual(await readFrame(stream), PACKET);
+      await stream.write(frame(PACKET));
+      await expectPacket(transport, PACKET);
+    },
+  },
+  {
+    ...overTcp,
+    name: "closing while the other end stalls ends what is in flight at once: sends, and a peer that waits",
+    async run(world) {
+      for (const attached of [false, true]) {
+        const { server, stream } = await acceptStranger(world);
+        stream.setReceiveBuffer(4096);
+        if (attached) await attach(server);
+        const { transport } = server;
+        const sends = Array.from({ length: 200 }, () => transport.send(controlPacket(60_000)));
+        const outcomes = Promise.allSettled(sends);
+        await pause(300);
+        const adding = attached ? undefined : rejects(attach(server), "socket", { effect: "none" });
+        await pause(50);
+        await inTime(transport.close(), "closing", 5000);
+        const failed = (await inTime(outcomes, "the sends", 5000)).filter(
+          (result) => result.status === "rejected",
+        );
+        assert.ok(failed.length > 0);
+        for (const { reason } of failed) checkError(reason, "closed", { operation: "send" });
+        await adding;
+        await server.dco.close();
+      }
+    },
+  },
+  {
+    ...peersEndTransports,
+    name: "a reset while data flows ends peer and transport once, as transport-error",
+    async run(world) {
+      const stranger = await acceptStranger(world);
+      const { server, stream } = stranger;
+      await attach(server);
+      await server.dco.installKey(1, freshKey());
+      // Nobody answers; the kernel sends all the same.
+      await world.startPing(server.site, vpnOf(101).ipv4, { interval: 0.01 });
+      await readFrame(stream);
+      await stream.reset();
+      await expectEnd(stranger, "transport-error");
+    },
+  },
+  {
+    ...overTcp,
     name: "an other end that stalls for half a minute is timeout; half a frame that it has ends the connection",
     timeoutMs: 120_000,
     async run(world) {
@@ -392,6 +461,7 @@ export const tcpEndCases = group("tcp ends", [
       checkError((await readToEnd(before.server.transport)).error, "timeout");
       // The kernel takes whole ones, so the connection is as good as it was.
       assert.equal(after.server.transport.closed, false);
+      after.stream.setReceiveBuffer(1 << 20);
       const done = (late ?? []).filter(({ status }) => status === "fulfilled").length;
       for (let at = 0; at < done; at++) assert.equal((await readFrame(after.stream)).length, 65_000);
       const packet = controlPacket();
