@@ -29,6 +29,7 @@ import {
   SO_ERROR,
   SO_RCVBUF,
   SO_RCVBUFFORCE,
+  SO_RCVLOWAT,
   SOCK_STREAM,
   SOL_SOCKET,
   socketAddress,
@@ -83,7 +84,7 @@ export async function openTcpTransport(
     node?.fd ?? (adopt ? adoptSocket(posix, adopt, "tcp") : await connect(posix, context, request, signal));
   try {
     posix.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (adopt || node) makeRoom(posix, fd);
+    if (adopt || node) makeReadable(posix, fd);
     const transport = new TcpTransport(ffi, posix, fd, head, adopt?.ownership === "take");
     // Last, because a socket whose adoption fails stays as it was.
     if (node) transport.hold(node.detach());
@@ -95,8 +96,12 @@ export async function openTcpTransport(
   }
 }
 
-/** The kernel refuses frames that are longer than the receive buffer, which somebody may have made small. */
-function makeRoom(posix: Posix, fd: number): void {
+/**
+ * Undoes what somebody may have set: the kernel refuses frames that are longer than the receive buffer, and nothing
+ * under the low water mark would be seen.
+ */
+function makeReadable(posix: Posix, fd: number): void {
+  posix.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
   if (posix.getsockoptInt(fd, SOL_SOCKET, SO_RCVBUF) >= MAX_FRAME) return;
   posix.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, MAX_FRAME);
 }
