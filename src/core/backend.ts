@@ -15,6 +15,7 @@ import type {
   Keepalive,
   KeyInfo,
   KeySlot,
+  NodeSocket,
   OnExisting,
   PeerStats,
   TransportProtocol,
@@ -88,6 +89,10 @@ export interface OpenTransportRequest {
   readonly remote: IpEndpoint | undefined;
   readonly dualStack: boolean;
   readonly adopt: { readonly fd: number; readonly ownership: "keep" | "take" } | undefined;
+  /** Over TCP, instead of `adopt`. */
+  readonly adoptNode?: NodeSocket | undefined;
+  /** What the caller has read of the adopted TCP socket: first in the stream. The array is the backend's. */
+  readonly head?: Uint8Array | undefined;
   readonly queueLimit: number;
   readonly receiveBuffer: number;
   readonly extras: Extras;

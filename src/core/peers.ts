@@ -1,7 +1,7 @@
 /**
  * The peer verbs of an interface: checks, order, and what the kernel does not keep.
  */
-import type { AddPeerRequest, BackendInterface, BackendPeer, KeyRequest } from "./backend.ts";
+import type { AddPeerRequest, BackendInterface, BackendPeer, KeyRequest, PeerFields } from "./backend.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { DcoError, hadNoEffect, invalid, unsupported, withEffect } from "./errors.ts";
 import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
@@ -156,7 +156,8 @@ export class Peers {
       capabilities: this.#capabilities,
     });
     return this.#onPeer(id, "id", signal, async (record) => {
-      if (fields.remote && record.transport)
+      if (record.transport?.protocol === "tcp") refuseAddresses(fields, "remote");
+      else if (fields.remote && record.transport)
         checkRemoteFamily(fields.remote, record.transport.backend, "remote");
       const { keepalive } = fields;
       const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.size === 0;
@@ -397,7 +398,7 @@ function remoteOf(
   field: string,
 ): AddPeerRequest["remote"] {
   if (transport.protocol === "tcp") {
-    if (request.remote) throw invalid(field, "a TCP peer is where its connection is");
+    refuseAddresses(request, field);
     return undefined;
   }
   const remote =
@@ -405,6 +406,12 @@ function remoteOf(
   if (remote === undefined) throw invalid(field, "needed, because the transport has no remote of its own");
   checkRemoteFamily(remote, transport.backend, field);
   return remote;
+}
+
+/** A TCP peer is where its connection is, at both ends. */
+function refuseAddresses({ remote, local }: PeerFields, remoteField: string): void {
+  if (remote) throw invalid(remoteField, "a TCP peer is where its connection is");
+  if (local) throw invalid(remoteField.replace(/remote$/, "local"), "a TCP peer is where its connection is");
 }
 
 function unlessNotFound(error: unknown): undefined {

@@ -35,6 +35,10 @@ import { secretCases } from "./secrets.ts";
 import { socketOptionCases } from "./socket-options.ts";
 import { statsCases } from "./stats.ts";
 import { takeoverCases } from "./takeover.ts";
+import { tcpAdoptionCases } from "./tcp-adoption.ts";
+import { tcpConnectionCases } from "./tcp-connections.ts";
+import { tcpEndCases } from "./tcp-ends.ts";
+import { tcpFrameCases } from "./tcp-frames.ts";
 import { transportCases } from "./transports.ts";
 
 /** In the order in which they are run. */
@@ -48,6 +52,10 @@ export const ALL_CASES: readonly Case[] = [
   ...socketOptionCases,
   ...namespaceCases,
   ...controlCases,
+  ...tcpConnectionCases,
+  ...tcpFrameCases,
+  ...tcpEndCases,
+  ...tcpAdoptionCases,
   ...peerCases,
   ...peerSettingCases,
   ...keyCases,

@@ -15,7 +15,8 @@ const deletesKeys: Pick<Case, "needs"> = {
 function cipherCases(): Omit<Case, "group">[] {
   return CIPHERS.flatMap((cipher) =>
     ([4, 6] as Family[]).map((family) => ({
-      name: `${cipher} carries IPv4 and IPv6 both ways over UDP and IPv${family}`,
+      name: `${cipher} carries IPv4 and IPv6 both ways, outside over IPv${family}`,
+      overTcp: true,
       needs: (capabilities) =>
         capabilities.ciphers.includes(cipher) ? undefined : `the kernel has no ${cipher}`,
       async run(world) {
@@ -34,6 +35,7 @@ export const keyCases = group("keys", [
   ...cipherCases(),
   {
     name: "without a key, and with another key than the other end's, nothing gets through",
+    overTcp: true,
     async run(world) {
       const { server, client } = await openTunnel(world, { keys: false });
       await assertSilent(world, client, server.vpn.ipv4);
@@ -95,6 +97,7 @@ export const keyCases = group("keys", [
   },
   {
     name: "the primary encrypts, and both slots decrypt",
+    overTcp: true,
     async run(world) {
       const { server, client } = await openTunnel(world);
       await installKeys(server, client, { slot: "secondary", keyId: 1 });

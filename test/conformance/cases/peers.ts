@@ -67,6 +67,7 @@ export const peerCases = group("peers", [
   },
   {
     name: "three clients of a multipeer server reach it and are reached, IPv4 and IPv6 inside",
+    overTcp: true,
     async run(world) {
       const { server, clients } = await openTunnel(world, { clients: 3 });
       for (const client of clients) {
@@ -85,6 +86,7 @@ export const peerCases = group("peers", [
   },
   {
     name: "clients reach each other through the server's host, if it forwards",
+    overTcp: true,
     async run(world) {
       const { clients } = await openTunnel(world, { clients: 3 });
       await world.enableForwarding(world.server);
@@ -102,6 +104,7 @@ export const peerCases = group("peers", [
   },
   {
     name: "prefixes behind a client are reached by a route via its VPN address",
+    overTcp: true,
     async run(world) {
       const { server, clients } = await openTunnel(world, { clients: 2 });
       const [first, second] = clients;
@@ -139,6 +142,7 @@ export const peerCases = group("peers", [
   },
   {
     name: "an inner source address that is not the peer's is dropped, where the capabilities say so",
+    overTcp: true,
     needs: ({ sourceCheck }) => (sourceCheck.includes("multipeer") ? undefined : "no check of inner sources"),
     async run(world) {
       const { server, client } = await openTunnel(world);
