@@ -1,6 +1,7 @@
 /**
  * Many items in one call: each settles by itself, and the event loop stays free.
  */
+import type { AtOnce } from "./at-once.ts";
 import { DcoError, describeError } from "./errors.ts";
 import type { BulkResult } from "./model.ts";
 import type { ValidatedBulkOptions } from "./validate.ts";
@@ -8,38 +9,107 @@ import type { ValidatedBulkOptions } from "./validate.ts";
 /** Items that are under way at a time, so that what a backend does off the loop overlaps. */
 const WIDTH = 64;
 
-/** Runs `one` for each item; after an abort the rest fail with `aborted` and effect `none`. */
+/** What is done at once takes about so many milliseconds, then the event loop has its turn. */
+const SLICE_MS = 4;
+/** Of a slice, what goes to the kernel together: few items until it is known how long they take. */
+const FIRST_PART = 4;
+const PART_MS = 1.5;
+/** The kernel's answers to so many fit the socket's buffer, even if it refuses all of them. */
+const LARGEST_PART = 64;
+
+/**
+ * Runs `one` for each item; after an abort the rest fail with `aborted` and effect `none`.
+ *
+ * @param atOnce tries many of them together first
+ */
 export async function runBulk<I, T>(
   items: readonly I[],
   options: ValidatedBulkOptions,
   one: (item: I, at: number) => Promise<T>,
+  atOnce?: AtOnce<T>,
 ): Promise<BulkResult<T>[]> {
-  const results = new Array<BulkResult<T>>(items.length);
-  let next = 0;
-  let done = 0;
-  let pause: Promise<void> | undefined;
-  const worker = async () => {
-    while (next < items.length) {
-      const at = next++;
-      results[at] = await settle(() => {
-        if (options.signal?.aborted) {
-          throw new DcoError("aborted", "the call was aborted before this item", { effect: "none" });
-        }
-        return one(items[at] as I, at);
-      });
-      done++;
+  const bulk = new Bulk(items, options, one);
+  if (atOnce) await bulk.runSlices(atOnce);
+  else await bulk.runEach(items.map((_, at) => at));
+  return bulk.results;
+}
+
+class Bulk<I, T> {
+  readonly results: BulkResult<T>[];
+  readonly #items: readonly I[];
+  readonly #options: ValidatedBulkOptions;
+  readonly #one: (item: I, at: number) => Promise<T>;
+  #done = 0;
+
+  constructor(items: readonly I[], options: ValidatedBulkOptions, one: (item: I, at: number) => Promise<T>) {
+    this.results = new Array<BulkResult<T>>(items.length);
+    this.#items = items;
+    this.#options = options;
+    this.#one = one;
+  }
+
+  /** Slices of items that are done together, with turns of the event loop in between. */
+  async runSlices(atOnce: AtOnce<T>): Promise<void> {
+    const items = this.#items;
+    const { results } = this;
+    let size = FIRST_PART;
+    let next = 0;
+    let start = performance.now();
+    while (next < items.length && !this.#aborted) {
+      const left: number[] = [];
+      const from = next;
+      const began = performance.now();
+      next = atOnce({ items, from, to: Math.min(from + size, items.length), results, left });
+      const now = performance.now();
+      const fitting = Math.round(((next - from) * PART_MS) / Math.max(now - began, 0.01));
+      size = Math.max(1, Math.min(fitting, 2 * size, LARGEST_PART));
+      this.#progress(next - from - left.length);
+      if (left.length > 0) await this.runEach(left);
+      else if (now - start < SLICE_MS) continue;
+      await turn();
+      start = performance.now();
+    }
+    // Aborted: each of the others is told so.
+    if (next < items.length) await this.runEach(items.map((_, at) => at).slice(next));
+  }
+
+  /** Some of the items one by one, overlapping. */
+  async runEach(places: readonly number[]): Promise<void> {
+    let next = 0;
+    let pause: Promise<void> | undefined;
+    const worker = async () => {
+      while (next < places.length) {
+        const at = places[next++] as number;
+        this.results[at] = await settle(() => {
+          if (this.#aborted) {
+            throw new DcoError("aborted", "the call was aborted before this item", { effect: "none" });
+          }
+          return this.#one(this.#items[at] as I, at);
+        });
+        this.#progress(1);
+        // All of them wait, else quick items would go on until the last worker has paused.
+        if (this.#done % WIDTH === 0) pause = turn();
+        if (pause) await pause;
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(WIDTH, places.length) }, worker));
+  }
+
+  get #aborted(): boolean {
+    return this.#options.signal?.aborted === true;
+  }
+
+  #progress(count: number): void {
+    const { onProgress } = this.#options;
+    for (let n = 0; n < count; n++) {
+      this.#done++;
       try {
-        options.onProgress?.(done, items.length);
+        onProgress?.(this.#done, this.#items.length);
       } catch {
         // It must not keep the results from the caller.
       }
-      // All of them wait, else quick items would go on until the last worker has paused.
-      if (done % WIDTH === 0) pause = turn();
-      if (pause) await pause;
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(WIDTH, items.length) }, worker));
-  return results;
+  }
 }
 
 function turn(): Promise<void> {

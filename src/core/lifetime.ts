@@ -110,6 +110,11 @@ export class Lifetime {
 export class KeyedLock<K> {
   readonly #tails = new Map<K, Promise<unknown>>();
 
+  /** Whether a task of this key is under way, or waits. */
+  isBusy(key: K): boolean {
+    return this.#tails.has(key);
+  }
+
   async run<T>(key: K, task: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key);
     const mine = before === undefined ? task() : before.then(task, task);

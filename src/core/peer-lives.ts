@@ -103,14 +103,14 @@ export class PeerLives {
         break;
       case "key-exhausted":
         this.#aboutPeer(event.peer, event.doubt, (record) => {
-          const slot = [...record.slots.values()].find((key) => key.id === event.keyId)?.slot;
+          const slot = record.slots.all().find((key) => key.id === event.keyId)?.slot;
           if (slot !== undefined) record.slots.delete(slot);
           this.emit({ type: "key-exhausted", ...peerOf(record), keyId: event.keyId });
         });
         break;
       case "rekey-advised":
         this.#aboutPeer(event.peer, false, (record) => {
-          this.emit({ type: "rekey-advised", ...peerOf(record), keyId: record.slots.get("primary")?.id });
+          this.emit({ type: "rekey-advised", ...peerOf(record), keyId: record.slots.primary?.id });
         });
         break;
       case "link":

@@ -3,15 +3,8 @@
  */
 import type { AddPeerRequest, BackendPeer, PeerFields } from "./backend.ts";
 import { formatIp } from "./ip.ts";
-import type {
-  Endpoint,
-  Keepalive,
-  KeyInfo,
-  KeySlot,
-  PeerDeletedReason,
-  PeerInfo,
-  VpnAddresses,
-} from "./model.ts";
+import { KeySlots } from "./key-slots.ts";
+import type { Endpoint, Keepalive, PeerDeletedReason, PeerInfo, VpnAddresses } from "./model.ts";
 import type { CoreTransport } from "./transport.ts";
 import { toEndpoint } from "./validate.ts";
 
@@ -27,7 +20,7 @@ export interface PeerRecord {
   keepalive: Keepalive | "off";
   keepaliveArmed: boolean;
   txId: number;
-  readonly slots: Map<KeySlot, KeyInfo>;
+  readonly slots: KeySlots;
   /** The slots may hold more than is known: the peer was found, or an installation failed halfway. */
   slotsUnknown: boolean;
   /** Why it is about to end, while a request that ends it is under way. */
@@ -67,7 +60,7 @@ export class PeerTable {
       keepalive,
       keepaliveArmed: false,
       txId: request.txId ?? request.id,
-      slots: new Map(),
+      slots: new KeySlots(),
       slotsUnknown: false,
       ending: undefined,
       ended: undefined,
@@ -86,7 +79,7 @@ export class PeerTable {
       keepalive: peer.keepalive ?? "off",
       keepaliveArmed: true,
       txId: peer.txId ?? peer.id,
-      slots: new Map(),
+      slots: new KeySlots(),
       slotsUnknown: true,
       ending: undefined,
       ended: undefined,
@@ -150,7 +143,7 @@ export function peerInfo(record: PeerRecord): PeerInfo {
     vpn: record.vpn,
     keepalive: record.keepalive,
     txId: record.txId,
-    keys: [...record.slots.values()],
+    keys: record.slots.all(),
   };
 }
 

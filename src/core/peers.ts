@@ -10,6 +10,7 @@ import { PeerKeys } from "./peer-keys.ts";
 import { PeerLives } from "./peer-lives.ts";
 import { PeerRoutes } from "./peer-routes.ts";
 import { type PeerRecord, peerInfo, refresh, vpnOf } from "./peer-table.ts";
+import { additions, type CheckedAdd, installations, swaps } from "./peers-at-once.ts";
 import { CoreTransport, type TransportEndReason } from "./transport.ts";
 import {
   at,
@@ -44,6 +45,10 @@ export class Peers {
   readonly #keys: PeerKeys;
   readonly #routes = new PeerRoutes();
   readonly #lock = new KeyedLock<number>();
+  /** The verbs for many, where the backend can do them at once. */
+  readonly additions;
+  readonly installations;
+  readonly swaps;
 
   constructor(
     backend: BackendInterface,
@@ -64,6 +69,19 @@ export class Peers {
       this.#routes.release(record);
       backend.peerEnded?.(record.id);
     });
+    const parts = {
+      backend,
+      capabilities,
+      lifetime,
+      table: this.lives.table,
+      keys: this.#keys,
+      lock: this.#lock,
+      find: (id: number) => this.find(id),
+      checkAdd: (options: unknown, path: string | undefined) => this.#checkAdd(options, path),
+    };
+    this.additions = additions(parts);
+    this.installations = installations(parts);
+    this.swaps = swaps(parts);
   }
 
   /** The living peer of this id. Errors: `not-found`. */
@@ -96,26 +114,20 @@ export class Peers {
     const keys = await this.#backend.keys(record.id);
     if (keys === undefined) return;
     record.slotsUnknown = false;
-    for (const key of keys) record.slots.set(key.slot, key);
+    for (const key of keys) record.slots.set(key);
   }
 
   /** @param path where the options stand in a bulk call */
   async add(options: unknown, signal: Signal, path?: string): Promise<PeerRef> {
-    const field = (name: string) => (path === undefined ? name : `${path}.${name}`);
-    const context = { mode: this.#backend.mode, capabilities: this.#capabilities, ...(path && { path }) };
-    const { request: asked, transport, keepalive } = validateAddPeer(options, context);
-    const socket = this.#checkTransport(transport, field("transport"));
-    const remote = remoteOf(asked, socket, field("remote"));
-    if (remote) checkOnlyRemote(remote, socket.backend, field("remote"), this.#capabilities);
-    const request = { ...asked, remote };
-    return this.#locked(asked.id, async () => {
+    const { id, request, socket, keepalive } = this.#checkAdd(options, path);
+    return this.#locked(id, async () => {
       const replaced = await this.#makeWay(request, socket);
       try {
         this.#lifetime.check();
         throwIfAborted(signal);
         // From here to the kernel nothing may wait: the descriptor must still be this transport's.
-        this.#checkTransport(transport, field("transport"));
-        const record = await this.#begin(request, socket, keepalive ?? "off");
+        this.#checkTransport(socket, at(path, "transport"));
+        const record = await this.#begin(request, socket, keepalive);
         if (socket.ending) await this.#remove(record, "transport-closed");
         // Before anybody else can use the id: who aborted is told that there is no such peer.
         else if (signal?.aborted) await this.#remove(record, "requested").catch(unlessNotFound);
@@ -124,6 +136,17 @@ export class Peers {
         throw replaced ? withEffect(error, "unknown") : error;
       }
     });
+  }
+
+  #checkAdd(options: unknown, path: string | undefined): CheckedAdd {
+    const context = { mode: this.#backend.mode, capabilities: this.#capabilities, path };
+    const { request, transport, keepalive = "off" } = validateAddPeer(options, context);
+    const socket = this.#checkTransport(transport, at(path, "transport"));
+    const remoteField = at(path, "remote");
+    const remote = remoteOf(request, socket, remoteField);
+    if (remote) checkOnlyRemote(remote, socket.backend, remoteField, this.#capabilities);
+    const whole = request.remote === remote ? request : { ...request, remote };
+    return { id: request.id, request: whole, socket, keepalive };
   }
 
   /** Takes back what `add` did; not another peer that has the id by now. */
@@ -159,7 +182,7 @@ export class Peers {
       if (fields.remote && record.transport)
         checkRemoteFamily(fields.remote, record.transport.backend, "remote");
       const { keepalive } = fields;
-      const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.size === 0;
+      const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.all().length === 0;
       const now = later ? { ...fields, keepalive: undefined } : fields;
       const unclaim = fields.routes && this.#routes.claim(record, fields.routes);
       try {
@@ -254,8 +277,8 @@ export class Peers {
     await this.#onPeer(id, idField, signal, (record) => this.#installKey(record, request, keyPath));
   }
 
-  swapKeys(id: unknown, signal: Signal): Promise<void> {
-    return this.#onPeer(id, "peer", signal, (record) => this.#keys.swap(record));
+  swapKeys(id: unknown, signal: Signal, field = "peer"): Promise<void> {
+    return this.#onPeer(id, field, signal, (record) => this.#keys.swap(record));
   }
 
   deleteKey(id: unknown, slot: unknown, signal: Signal): Promise<void> {
@@ -267,10 +290,10 @@ export class Peers {
   keys(id: unknown, signal: Signal): Promise<KeyInfo[]> {
     return this.#onPeer(id, "peer", signal, async (record) => {
       const found = this.#capabilities.readKeys ? await this.#backend.keys(record.id) : undefined;
-      if (found === undefined) return [...record.slots.values()];
+      if (found === undefined) return record.slots.all();
       // The kernel tells AES-GCM without the key's length; what was installed here says more.
       return found.map((key) => {
-        const known = record.slots.get(key.slot);
+        const known = record.slots[key.slot];
         return known !== undefined && known.id === key.id ? known : key;
       });
     });

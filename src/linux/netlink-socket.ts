@@ -1,5 +1,5 @@
 /**
- * Requests to a netlink family: one socket, used synchronously, or on a pool thread for slow requests.
+ * Requests to a netlink family: one socket, used synchronously, or by another thread for slow requests.
  *
  * The kernel answers within `send`, so a request and its answer take one turn; spec and measurements are in
  * docs/linux.md.
@@ -7,6 +7,7 @@
 import type { NativeError } from "../core/errors.ts";
 import { DcoError } from "../core/errors.ts";
 import type { WireTracer } from "../core/trace.ts";
+import type { BackgroundSender } from "../ffi/background-sender.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { Posix } from "../ffi/posix.ts";
 import type { FamilyFormat } from "./formats.ts";
@@ -49,14 +50,20 @@ export class NetlinkSocket {
   readonly fd: number;
   readonly #posix: Posix;
   readonly #tracer: WireTracer;
+  readonly #background: BackgroundSender | undefined;
   readonly #builder = new MessageBuilder();
   readonly #buffer = Buffer.alloc(RECEIVE_BYTES);
   #sequence = 0;
   #closed = false;
 
-  /** Opens in the calling thread's network namespace. */
-  constructor(posix: Posix, protocol: number, tracer: WireTracer) {
+  /**
+   * Opens in the calling thread's network namespace.
+   *
+   * @param background for `requestAsync`; without it libuv's pool does that
+   */
+  constructor(posix: Posix, protocol: number, tracer: WireTracer, background?: BackgroundSender) {
     this.#posix = posix;
+    this.#background = background;
     this.#tracer = tracer;
     this.fd = posix.socket(AF_NETLINK, SOCK_RAW, protocol);
     try {
@@ -97,12 +104,14 @@ export class NetlinkSocket {
     throw interrupted();
   }
 
-  /** As `request`, for requests in which the kernel takes long: sends on a pool thread. */
+  /** As `request`, for requests in which the kernel takes long: sends on another thread. */
   async requestAsync<T = never>(format: FamilyFormat, build: Build, decode?: Decode<T>): Promise<T[]> {
     for (let tries = 0; tries < DUMP_TRIES; tries++) {
       const sequence = this.#build(build);
       try {
-        this.#checkSent(await this.#posix.sendAsync(this.fd, this.#begin(format), 0));
+        const bytes = this.#begin(format);
+        const sent = this.#background?.send(this.fd, bytes) ?? this.#posix.sendAsync(this.fd, bytes, 0);
+        this.#checkSent(await sent);
         const answer = this.#receive(format, sequence, decode);
         if (answer) return answer;
       } finally {

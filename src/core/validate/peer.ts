@@ -25,7 +25,7 @@ export interface PeerContext {
   readonly mode: InterfaceMode;
   readonly capabilities: Capabilities;
   /** Where the options are in a larger argument, such as `peers[3]`. */
-  readonly path?: string;
+  readonly path?: string | undefined;
 }
 
 /** Checked `addPeer` options. */
