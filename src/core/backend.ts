@@ -229,6 +229,9 @@ export interface BackendListener {
  */
 export type Outcome = DcoError | "later" | undefined;
 
+/** How many requests are made together. The answers have to fit a buffer of the kernel's. */
+export const MOST_AT_ONCE = 64;
+
 /** A backend's interface. Requests of one peer never overlap; those of different peers may. */
 export interface BackendInterface {
   readonly name: string;
@@ -278,8 +281,8 @@ export interface BackendInterface {
   keys(peer: number): Promise<KeyInfo[] | undefined>;
 
   /**
-   * Many requests in one turn of the event loop, each about another peer, where the kernel answers at once. All is over
-   * when it returns, with an outcome for each. Without these core makes one request at a time.
+   * Up to {@link MOST_AT_ONCE} requests in one turn of the event loop, each about another peer, where the kernel answers
+   * at once. All is over when it returns, with an outcome for each. Without these core makes one request at a time.
    */
   addPeersNow?(
     items: readonly { readonly request: AddPeerRequest; readonly transport: BackendTransport }[],

@@ -2,6 +2,7 @@
  * Many items in one call: each settles by itself, and the event loop stays free.
  */
 import type { AtOnce } from "./at-once.ts";
+import { MOST_AT_ONCE } from "./backend.ts";
 import { DcoError, describeError } from "./errors.ts";
 import type { BulkResult } from "./model.ts";
 import type { ValidatedBulkOptions } from "./validate.ts";
@@ -11,11 +12,9 @@ const WIDTH = 64;
 
 /** What is done at once takes about so many milliseconds, then the event loop has its turn. */
 const SLICE_MS = 4;
-/** Of a slice, what goes to the kernel together: few items until it is known how long they take. */
-const FIRST_PART = 4;
-const PART_MS = 1.5;
-/** The kernel's answers to so many fit the socket's buffer, even if it refuses all of them. */
-const LARGEST_PART = 64;
+/** Of a slice, what goes to the kernel together: so many items, and more if they take less than that. */
+const LEAST_PART = 16;
+const PART_MS = 2;
 
 /**
  * Runs `one` for each item; after an abort the rest fail with `aborted` and effect `none`.
@@ -52,7 +51,7 @@ class Bulk<I, T> {
   async runSlices(atOnce: AtOnce<T>): Promise<void> {
     const items = this.#items;
     const { results } = this;
-    let size = FIRST_PART;
+    let size = LEAST_PART;
     let next = 0;
     let start = performance.now();
     while (next < items.length && !this.#aborted) {
@@ -62,7 +61,7 @@ class Bulk<I, T> {
       next = atOnce({ items, from, to: Math.min(from + size, items.length), results, left });
       const now = performance.now();
       const fitting = Math.round(((next - from) * PART_MS) / Math.max(now - began, 0.01));
-      size = Math.max(1, Math.min(fitting, 2 * size, LARGEST_PART));
+      size = Math.max(LEAST_PART, Math.min(fitting, 2 * size, MOST_AT_ONCE));
       this.#progress(next - from - left.length);
       if (left.length > 0) await this.runEach(left);
       else if (now - start < SLICE_MS) continue;

@@ -33,7 +33,7 @@ export interface PeerRecord {
 export class PeerTable {
   readonly #current = new Map<number, PeerRecord>();
   /** Lives whose native end has not been seen, the oldest first: the kernel tells ends in their order. */
-  readonly #lives = new Map<number, PeerRecord[]>();
+  readonly #lives = new Map<number, PeerRecord | PeerRecord[]>();
   #generation = 0;
 
   get size(): number {
@@ -90,9 +90,8 @@ export class PeerTable {
   begin(record: PeerRecord): void {
     this.#current.set(record.id, record);
     record.transport?.peers.add(record);
-    const lives = this.#lives.get(record.id);
-    if (lives) lives.push(record);
-    else this.#lives.set(record.id, [record]);
+    const before = this.#livesOf(record.id);
+    this.#keepLives(record.id, [...before, record]);
   }
 
   /** The peer's `peer-deleted` is given. Returns false if it was before. */
@@ -108,28 +107,40 @@ export class PeerTable {
 
   /** Which life a native end of this id is about: the oldest that has not had its native end. */
   oldestLife(id: number): PeerRecord | undefined {
-    return this.#lives.get(id)?.[0];
+    return this.#livesOf(id)[0];
   }
 
   /** The native end of a life was seen, or will never come. */
   forgetLife(record: PeerRecord): void {
-    const lives = this.#lives.get(record.id);
-    const at = lives?.indexOf(record) ?? -1;
-    if (lives === undefined || at < 0) return;
-    lives.splice(at, 1);
-    if (lives.length === 0) this.#lives.delete(record.id);
+    const lives = this.#livesOf(record.id);
+    this.#keepLives(
+      record.id,
+      lives.filter((life) => life !== record),
+    );
   }
 
   /** After lost events: native ends of earlier lives may or may not come. Returns the ids concerned. */
   forgetEndedLives(): number[] {
     const ids: number[] = [];
-    for (const [id, lives] of this.#lives) {
+    for (const id of [...this.#lives.keys()]) {
+      const lives = this.#livesOf(id);
       const kept = lives.filter((record) => record.ended === undefined);
       if (kept.length < lives.length) ids.push(id);
-      if (kept.length > 0) this.#lives.set(id, kept);
-      else this.#lives.delete(id);
+      this.#keepLives(id, kept);
     }
     return ids;
+  }
+
+  #livesOf(id: number): readonly PeerRecord[] {
+    const lives = this.#lives.get(id) ?? [];
+    return Array.isArray(lives) ? lives : [lives];
+  }
+
+  /** Nearly always it is one, which needs no array. */
+  #keepLives(id: number, lives: PeerRecord[]): void {
+    const [one] = lives;
+    if (one === undefined) this.#lives.delete(id);
+    else this.#lives.set(id, lives.length === 1 ? one : lives);
   }
 }
 

@@ -4,8 +4,8 @@
  * The kernel answers within `send`, so a request and its answer take one turn; spec and measurements are in
  * docs/linux.md.
  */
-import type { NativeError } from "../core/errors.ts";
-import { DcoError } from "../core/errors.ts";
+import type { Effect, NativeError } from "../core/errors.ts";
+import { DcoError, withEffect } from "../core/errors.ts";
 import type { WireTracer } from "../core/trace.ts";
 import type { BackgroundSender } from "../ffi/background-sender.ts";
 import { errnoError } from "../ffi/errno.ts";
@@ -13,6 +13,7 @@ import type { Posix } from "../ffi/posix.ts";
 import type { FamilyFormat } from "./formats.ts";
 import { type Acknowledgement, decodeAcknowledgement, isAcknowledgement } from "./netlink/acknowledgement.ts";
 import { MessageBuilder } from "./netlink/builder.ts";
+import { NLM_F_ACK } from "./netlink/constants.ts";
 import { describeDatagram } from "./netlink/describe.ts";
 import { attributePath } from "./netlink/extack.ts";
 import { isInterrupted, type NetlinkMessage, parseDatagram } from "./netlink/message.ts";
@@ -32,6 +33,9 @@ const RECEIVE_BYTES = 32768;
 
 /** Bytes that one `send` may have: bulk requests go out in slices below it. */
 const SEND_BUFFER = 1 << 20;
+
+/** Sequence numbers have 32 bits. */
+const LAST_SEQUENCE = 0xffffffff;
 
 /** Where nlmsghdr has the message type. */
 const MESSAGE_TYPE = 4;
@@ -104,6 +108,41 @@ export class NetlinkSocket {
     throw interrupted();
   }
 
+  /**
+   * Makes several requests that are answered by an acknowledgement only, in one send: so few that
+   * refusals of all of them fit the socket's buffer.
+   *
+   * @param build appends request number `n`
+   * @returns for each undefined when it was done, or the error
+   */
+  requestMany(
+    format: FamilyFormat,
+    count: number,
+    build: (builder: MessageBuilder, sequence: number, n: number) => void,
+  ): (DcoError | undefined)[] {
+    if (this.#closed) throw closed();
+    if (this.#sequence + count > LAST_SEQUENCE) this.#sequence = 0;
+    const first = this.#sequence + 1;
+    this.#sequence += count;
+    const errors = new Array<DcoError | undefined>(count).fill(undefined);
+    let effect: Effect = "none";
+    this.#builder.reset();
+    try {
+      for (let n = 0; n < count; n++) build(this.#builder, first + n, n);
+      // A refusal is answered in any case, and the requests are worked off in their order.
+      this.#builder.clearFlagsBeforeLast(NLM_F_ACK);
+      this.#checkSent(this.#posix.send(this.fd, this.#begin(format), 0));
+      effect = "unknown";
+      this.#receiveMany(format, first, errors);
+      return errors;
+    } catch (error) {
+      const failure = withEffect(error, effect);
+      return errors.map((refusal) => refusal ?? failure);
+    } finally {
+      this.#builder.wipe();
+    }
+  }
+
   /** As `request`, for requests in which the kernel takes long: sends on another thread. */
   async requestAsync<T = never>(format: FamilyFormat, build: Build, decode?: Decode<T>): Promise<T[]> {
     for (let tries = 0; tries < DUMP_TRIES; tries++) {
@@ -129,7 +168,7 @@ export class NetlinkSocket {
   }
 
   #build(build: Build): number {
-    if (this.#closed) throw new DcoError("closed", "the netlink socket is closed", { effect: "none" });
+    if (this.#closed) throw closed();
     this.#sequence = (this.#sequence + 1) >>> 0 || 1;
     this.#builder.reset();
     build(this.#builder, this.#sequence);
@@ -151,14 +190,7 @@ export class NetlinkSocket {
     const answer: T[] = [];
     let again = false;
     for (;;) {
-      const size = this.#posix.recv(this.fd, this.#buffer, 0);
-      if (size === -EAGAIN) {
-        throw new DcoError("protocol", `${format.name}: the kernel did not answer`, { effect: "unknown" });
-      }
-      if (size < 0) throw errnoError(-size, "recv", "netlink socket");
-      const datagram = this.#buffer.subarray(0, size);
-      if (this.#tracer.wanted) this.#trace(format, "reply", datagram);
-      for (const message of parseDatagram(datagram)) {
+      for (const message of parseDatagram(this.#receiveDatagram(format))) {
         // What is left of an earlier request that was given up.
         if (message.sequence !== sequence) continue;
         again ||= isInterrupted(message);
@@ -174,8 +206,32 @@ export class NetlinkSocket {
     }
   }
 
-  #refusal(format: FamilyFormat, ack: Acknowledgement): DcoError {
-    const request = this.#builder.bytes();
+  /** Reads the refusals among many requests, until the last one is acknowledged. */
+  #receiveMany(format: FamilyFormat, first: number, errors: (DcoError | undefined)[]): void {
+    for (;;) {
+      for (const message of parseDatagram(this.#receiveDatagram(format))) {
+        const n = message.sequence - first;
+        if (n < 0 || n >= errors.length || !isAcknowledgement(message)) continue;
+        const ack = decodeAcknowledgement(message);
+        if (ack.errno !== 0) errors[n] = this.#refusal(format, ack, n);
+        if (n === errors.length - 1) return;
+      }
+    }
+  }
+
+  #receiveDatagram(format: FamilyFormat): Buffer {
+    const size = this.#posix.recv(this.fd, this.#buffer, 0);
+    if (size === -EAGAIN) {
+      throw new DcoError("protocol", `${format.name}: the kernel did not answer`, { effect: "unknown" });
+    }
+    if (size < 0) throw errnoError(-size, "recv", "netlink socket");
+    const datagram = this.#buffer.subarray(0, size);
+    if (this.#tracer.wanted) this.#trace(format, "reply", datagram);
+    return datagram;
+  }
+
+  #refusal(format: FamilyFormat, ack: Acknowledgement, n = 0): DcoError {
+    const request = this.#builder.message(n);
     const layout = format.kinds(request.readUInt16LE(MESSAGE_TYPE))?.layout;
     const attribute = layout && attributePath(request, ack.extack, layout);
     return kernelError(ack.errno, ack.extack.text, attribute, format.name);
@@ -211,6 +267,10 @@ export function kernelError(
       kernelMessage: { text: text ?? "", ...(attribute !== undefined && { attribute }) },
     }),
   });
+}
+
+function closed(): DcoError {
+  return new DcoError("closed", "the netlink socket is closed", { effect: "none" });
 }
 
 function interrupted(): DcoError {

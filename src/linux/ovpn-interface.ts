@@ -16,6 +16,7 @@ import type {
   KeyRequest,
   ListenRequest,
   OpenTransportRequest,
+  Outcome,
   PeerFields,
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
@@ -30,6 +31,7 @@ import type { NamespaceInput } from "./namespace.ts";
 import { decodeLink, type LinkInfo } from "./netlink/link.ts";
 import { parseDatagram } from "./netlink/message.ts";
 import { RTM_DELLINK, RTM_NEWLINK } from "./netlink/rtnl.ts";
+import type { NetlinkSocket } from "./netlink-socket.ts";
 import { decodePeer } from "./ovpn/peer-reply.ts";
 import { decodeKey } from "./ovpn/replies.ts";
 import {
@@ -39,6 +41,7 @@ import {
   keyNew,
   keySwap,
   type NewKey,
+  type NewPeer,
   type OvpnTarget,
   peerDel,
   peerDump,
@@ -78,6 +81,18 @@ interface KnownPeer {
   readonly local: IpAddress | undefined;
   /** The interface of its remote, if that is a link-local address. */
   readonly scopeId: number | undefined;
+}
+
+/** An item of `addPeersNow`. */
+interface AddItem {
+  readonly request: AddPeerRequest;
+  readonly transport: BackendTransport;
+}
+
+/** An item of `installKeysNow`. */
+interface KeyItem {
+  readonly id: number;
+  readonly key: KeyRequest;
 }
 
 /** See {@link BackendInterface}. */
@@ -192,16 +207,12 @@ export class OvpnInterface implements BackendInterface {
 
   async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
     const socket = transport as UdpTransport | TcpTransport;
-    const { remote } = request;
-    const local = request.local ?? boundSource(socket, remote);
-    const peer = { socket: socket.fd, ...settingsOf(request.id, { ...request, local }, socket) };
+    const peer = newPeerOf(request, socket);
     const attach = () => this.#do((to, seq) => peerNew(to, this.#target, seq, peer));
     if (socket instanceof TcpTransport) await socket.attach(attach);
     else attach();
-    const { id, routes = [], vpn4, vpn6 } = request;
-    const scopeId = remote?.scopeId || socket.local?.scopeId;
-    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6, local, scopeId });
-    this.#watchRemote(id, request.remote);
+    this.#added(request, socket);
+    const { id, routes = [] } = request;
     if (routes.length === 0) return;
     try {
       this.#configuration.setPeerRoutes(id, routes, request);
@@ -210,6 +221,27 @@ export class OvpnInterface implements BackendInterface {
       this.peerEnded(id);
       throw error;
     }
+  }
+
+  addPeersNow(items: readonly AddItem[]): readonly Outcome[] {
+    // Attaching a TCP connection takes turns.
+    if (items.some(({ transport }) => transport instanceof TcpTransport)) return items.map(() => "later");
+    const outcomes = this.#doMany(items.length, (to, seq, n) => {
+      const { request, transport } = items[n] as AddItem;
+      peerNew(to, this.#target, seq, newPeerOf(request, transport as UdpTransport));
+    });
+    for (const [n, { request, transport }] of items.entries()) {
+      if (outcomes[n] === undefined) this.#added(request, transport as UdpTransport);
+    }
+    return outcomes;
+  }
+
+  #added(request: AddPeerRequest, socket: UdpTransport | TcpTransport): void {
+    const { id, remote, routes = [], vpn4, vpn6 } = request;
+    const local = request.local ?? boundSource(socket, remote);
+    const scopeId = remote?.scopeId || socket.local?.scopeId;
+    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6, local, scopeId });
+    this.#watchRemote(id, remote);
   }
 
   async setPeer(id: number, request: PeerFields): Promise<void> {
@@ -288,21 +320,23 @@ export class OvpnInterface implements BackendInterface {
   }
 
   async installKey(peer: number, key: KeyRequest): Promise<void> {
-    const cipher = key.cipher === "chacha20-poly1305" ? key.cipher : "aes-gcm";
-    const request = {
-      peer,
-      slot: key.slot,
-      keyId: key.id,
-      cipher,
-      encrypt: { key: key.encryptKey, nonceTail: key.encryptNonceTail },
-      decrypt: { key: key.decryptKey, nonceTail: key.decryptNonceTail },
-    } as const;
+    const request = newKeyOf(peer, key);
     try {
-      if (this.#parts.warmCiphers.has(cipher)) this.#do((to, seq) => keyNew(to, this.#target, seq, request));
+      if (this.#parts.warmCiphers.has(request.cipher))
+        this.#do((to, seq) => keyNew(to, this.#target, seq, request));
       else await this.#installFirstKey(request);
     } catch (error) {
       throw describeRefusal(error, this.name);
     }
+  }
+
+  installKeysNow(items: readonly KeyItem[]): readonly Outcome[] {
+    const { warmCiphers } = this.#parts;
+    if (items.some(({ key }) => !warmCiphers.has(kernelCipher(key)))) return items.map(() => "later");
+    return this.#doMany(items.length, (to, seq, n) => {
+      const { id, key } = items[n] as KeyItem;
+      keyNew(to, this.#target, seq, newKeyOf(id, key));
+    });
   }
 
   /** With the first key of a cipher the kernel loads its modules, which can take seconds. */
@@ -322,6 +356,12 @@ export class OvpnInterface implements BackendInterface {
 
   async swapKeys(peer: number): Promise<void> {
     this.#do((to, seq) => keySwap(to, this.#target, seq, peer));
+  }
+
+  swapKeysNow(items: readonly { readonly id: number }[]): readonly Outcome[] {
+    return this.#doMany(items.length, (to, seq, n) =>
+      keySwap(to, this.#target, seq, (items[n] as { readonly id: number }).id),
+    );
   }
 
   async deleteKey(peer: number, slot: KeySlot): Promise<void> {
@@ -423,9 +463,34 @@ export class OvpnInterface implements BackendInterface {
     }
   }
 
+  #doMany(count: number, build: Parameters<NetlinkSocket["requestMany"]>[2]): readonly Outcome[] {
+    const outcomes = this.#context.genl.requestMany(this.#format, count, build);
+    return outcomes.map((error) => error && (describeRefusal(error, this.name) as DcoError));
+  }
+
   #gone(): DcoError {
     return new DcoError("not-found", `interface ${this.name} is gone`, { effect: "none" });
   }
+}
+
+function newPeerOf(request: AddPeerRequest, socket: UdpTransport | TcpTransport): NewPeer {
+  const local = request.local ?? boundSource(socket, request.remote);
+  return { socket: socket.fd, ...settingsOf(request.id, { ...request, local }, socket) };
+}
+
+function kernelCipher({ cipher }: KeyRequest): NewKey["cipher"] {
+  return cipher === "chacha20-poly1305" ? cipher : "aes-gcm";
+}
+
+function newKeyOf(peer: number, key: KeyRequest): NewKey {
+  return {
+    peer,
+    slot: key.slot,
+    keyId: key.id,
+    cipher: kernelCipher(key),
+    encrypt: { key: key.encryptKey, nonceTail: key.encryptNonceTail },
+    decrypt: { key: key.decryptKey, nonceTail: key.decryptNonceTail },
+  };
 }
 
 function copyOf({ key, nonceTail }: KeyDirection): KeyDirection {

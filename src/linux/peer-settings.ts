@@ -3,6 +3,7 @@
  */
 import type { BackendTransport, IpAddress, PeerFields } from "../core/backend.ts";
 import { mapIpv4, parseIp } from "../core/ip.ts";
+import type { Endpoint } from "../core/model.ts";
 import type { PeerSettings } from "./ovpn/requests.ts";
 
 /** A peer's fields as the kernel wants them: an IPv6 socket has IPv4 addresses mapped. */
@@ -39,9 +40,21 @@ export function boundSource(
   transport: BackendTransport,
   remote: IpAddress | undefined,
 ): IpAddress | undefined {
-  const { protocol, local } = transport;
-  const bytes = protocol === "udp" && local ? parseIp(local.address) : undefined;
-  if (!local || !bytes || bytes.every((byte) => byte === 0)) return undefined;
-  const family = bytes.length === 4 ? 4 : 6;
-  return remote?.family === family ? { family, bytes, text: local.address } : undefined;
+  if (transport.protocol !== "udp" || transport.local === undefined) return undefined;
+  const bound = boundTo(transport.local);
+  return bound && remote?.family === bound.family ? bound : undefined;
+}
+
+/** By the object that says where the socket is bound, which does not change. */
+const bounds = new WeakMap<Endpoint, IpAddress | "any">();
+
+function boundTo(local: Endpoint): IpAddress | undefined {
+  let bound = bounds.get(local);
+  if (bound === undefined) {
+    const bytes = parseIp(local.address);
+    const any = !bytes || bytes.every((byte) => byte === 0);
+    bound = any ? "any" : { family: bytes.length === 4 ? 4 : 6, bytes, text: local.address };
+    bounds.set(local, bound);
+  }
+  return bound === "any" ? undefined : bound;
 }

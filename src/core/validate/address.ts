@@ -18,26 +18,36 @@ function ipAddress(raw: Uint8Array): IpAddress {
   return { family: bytes.length === 4 ? 4 : 6, bytes, text: formatIp(bytes) };
 }
 
+/** Dotted quad without leading zeros is canonical. */
+function ipv4Address(bytes: Uint8Array, text: string): IpAddress {
+  return { family: 4, bytes, text };
+}
+
 /** An IP address in text form; IPv4-mapped IPv6 becomes IPv4. */
 export function parseAddress(text: unknown, field: string): IpAddress {
   const given = readString(text, field);
   const bytes = parseIp(given);
   if (bytes === undefined) throw invalid(field, `${quote(given)} is not an IP address`);
-  return ipAddress(bytes);
+  return bytes.length === 4 ? ipv4Address(bytes, given) : ipAddress(bytes);
 }
 
 /** What kind of address it is, where that matters; undefined for an ordinary one. */
 export function classOf({ family, bytes }: IpAddress): AddressClass | undefined {
   const first = bytes[0] as number;
-  const rest = bytes.subarray(0, -1);
-  if (bytes.every((byte) => byte === 0)) return "unspecified";
   if (family === 4) {
+    if (first === 0) return isAll(bytes, 0) ? "unspecified" : undefined;
     if (first === 127) return "loopback";
     if (first >= 224 && first < 240) return "multicast";
-    return bytes.every((byte) => byte === 255) ? "broadcast" : undefined;
+    return first === 255 && isAll(bytes, 255) ? "broadcast" : undefined;
   }
   if (first === 255) return "multicast";
-  return bytes[15] === 1 && rest.every((byte) => byte === 0) ? "loopback" : undefined;
+  if (first !== 0 || !isAll(bytes.subarray(0, -1), 0)) return undefined;
+  if (bytes[15] === 0) return "unspecified";
+  return bytes[15] === 1 ? "loopback" : undefined;
+}
+
+function isAll(bytes: Uint8Array, value: number): boolean {
+  return bytes.every((byte) => byte === value);
 }
 
 /** Refuses addresses of some kinds. */

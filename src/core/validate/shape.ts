@@ -60,7 +60,7 @@ export function readFields<const Name extends string>(
   if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
     throw wrongKind(whole, "an object", value);
   }
-  const fields: Record<Name, unknown> = Object.create(null);
+  const fields = {} as Record<Name, unknown>;
   let present: string[];
   try {
     present = Object.keys(value);
@@ -86,20 +86,20 @@ export function readBoolean(value: unknown, field: string): boolean {
 
 /** An integer within limits; both limits are allowed. */
 export function readInteger(value: unknown, field: string, min: number, max: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
+    return value === 0 ? 0 : value; // not -0
+  }
   const wanted = `an integer from ${min} to ${max}`;
   if (typeof value !== "number") throw wrongKind(field, wanted, value);
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw invalid(field, `must be ${wanted}, not ${value}`);
-  }
-  return value === 0 ? 0 : value; // not -0
+  throw invalid(field, `must be ${wanted}, not ${value}`);
 }
 
 /** One of a few words. */
 export function readChoice<T extends string>(value: unknown, field: string, choices: readonly T[]): T {
+  if (choices.includes(value as T)) return value as T;
   const wanted = choices.map((choice) => JSON.stringify(choice)).join(" or ");
   if (typeof value !== "string") throw wrongKind(field, wanted, value);
-  if (!choices.includes(value as T)) throw invalid(field, `must be ${wanted}`);
-  return value as T;
+  throw invalid(field, `must be ${wanted}`);
 }
 
 /** An array; its items are not checked. */
