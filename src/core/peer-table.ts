@@ -90,8 +90,8 @@ export class PeerTable {
   begin(record: PeerRecord): void {
     this.#current.set(record.id, record);
     record.transport?.peers.add(record);
-    const before = this.#livesOf(record.id);
-    this.#keepLives(record.id, [...before, record]);
+    if (this.#lives.has(record.id)) this.#keepLives(record.id, [...this.#livesOf(record.id), record]);
+    else this.#lives.set(record.id, record);
   }
 
   /** The peer's `peer-deleted` is given. Returns false if it was before. */
@@ -170,12 +170,14 @@ export function refresh(record: PeerRecord, peer: BackendPeer): void {
 export function vpnOf(fields: PeerFields, before: VpnAddresses): VpnAddresses {
   const ipv4 = fields.vpn4 ? formatIp(fields.vpn4) : before.ipv4;
   const ipv6 = fields.vpn6 ? formatIp(fields.vpn6) : before.ipv6;
-  return { ...(ipv4 !== undefined && { ipv4 }), ...(ipv6 !== undefined && { ipv6 }) };
+  return vpnAddresses(ipv4, ipv6);
+}
+
+function vpnAddresses(ipv4: string | undefined, ipv6: string | undefined): VpnAddresses {
+  if (ipv4 !== undefined) return ipv6 === undefined ? { ipv4 } : { ipv4, ipv6 };
+  return ipv6 === undefined ? {} : { ipv6 };
 }
 
 function vpnOfKernel(peer: BackendPeer): VpnAddresses {
-  return {
-    ...(peer.vpn4 !== undefined && { ipv4: peer.vpn4 }),
-    ...(peer.vpn6 !== undefined && { ipv6: peer.vpn6 }),
-  };
+  return vpnAddresses(peer.vpn4, peer.vpn6);
 }

@@ -30,11 +30,9 @@ export interface CheckedAdd {
   readonly id: number;
   readonly request: AddPeerRequest;
   readonly socket: CoreTransport;
-  readonly keepalive: Keepalive | "off";
-}
-
-interface Addition extends CheckedAdd {
   readonly transport: BackendTransport;
+  readonly keepalive: Keepalive | "off";
+  /** Made when it is sent. */
   record: PeerRecord | undefined;
 }
 
@@ -50,15 +48,14 @@ interface SwapItem {
 }
 
 /** `addPeers`, where the backend can. */
-export function additions(parts: PeersAtOnceParts): VerbAtOnce<Addition, PeerRef> | undefined {
+export function additions(parts: PeersAtOnceParts): VerbAtOnce<CheckedAdd, PeerRef> | undefined {
   const { backend, lifetime, table, lock } = parts;
   // In p2p mode there is one peer, and it may be in the way.
   if (!backend.addPeersNow || backend.mode === "p2p") return undefined;
   return {
     check(given, path) {
       lifetime.check();
-      const { id, request, socket, keepalive } = parts.checkAdd(given, path);
-      return { id, request, socket, keepalive, transport: socket.backend, record: undefined };
+      return parts.checkAdd(given, path);
     },
     prepare(item) {
       const { id, request } = item;

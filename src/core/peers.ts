@@ -146,7 +146,8 @@ export class Peers {
     const remote = remoteOf(request, socket, remoteField);
     if (remote) checkOnlyRemote(remote, socket.backend, remoteField, this.#capabilities);
     const whole = request.remote === remote ? request : { ...request, remote };
-    return { id: request.id, request: whole, socket, keepalive };
+    const { id } = request;
+    return { id, request: whole, socket, transport: socket.backend, keepalive, record: undefined };
   }
 
   /** Takes back what `add` did; not another peer that has the id by now. */

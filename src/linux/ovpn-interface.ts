@@ -250,7 +250,7 @@ export class OvpnInterface implements BackendInterface {
     // The kernel takes both together, and forgets the local address that is left out.
     const before = known?.local?.family === remote?.family ? known?.local : undefined;
     const local = request.local ?? before;
-    const settings = settingsOf(id, { ...request, local }, known?.transport);
+    const settings = settingsOf(id, request, local, known?.transport);
     const { routes, ...others } = request;
     if (Object.values(others).some((value) => value !== undefined)) {
       this.#do((to, seq) => peerSet(to, this.#target, seq, settings));
@@ -475,7 +475,7 @@ export class OvpnInterface implements BackendInterface {
 
 function newPeerOf(request: AddPeerRequest, socket: UdpTransport | TcpTransport): NewPeer {
   const local = request.local ?? boundSource(socket, request.remote);
-  return { socket: socket.fd, ...settingsOf(request.id, { ...request, local }, socket) };
+  return settingsOf(request.id, request, local, socket, socket.fd) as NewPeer;
 }
 
 function kernelCipher({ cipher }: KeyRequest): NewKey["cipher"] {

@@ -6,18 +6,26 @@ import { mapIpv4, parseIp } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
 import type { PeerSettings } from "./ovpn/requests.ts";
 
-/** A peer's fields as the kernel wants them: an IPv6 socket has IPv4 addresses mapped. */
+/**
+ * A peer's fields as the kernel wants them: an IPv6 socket has IPv4 addresses mapped.
+ *
+ * @param local where packets to it come from, whatever `fields` say
+ * @param socket the transport's descriptor, for a new peer
+ */
 export function settingsOf(
   id: number,
   fields: PeerFields,
+  local: IpAddress | undefined,
   transport: BackendTransport | undefined,
-): PeerSettings {
-  const { remote, local, keepalive } = fields;
+  socket?: number,
+): PeerSettings & { readonly socket: number | undefined } {
+  const { remote, keepalive } = fields;
   const mapped = transport?.family === 6;
   const bytes = (address: { family: 4 | 6; bytes: Uint8Array } | undefined) =>
     address && mapped && address.family === 4 ? mapIpv4(address.bytes) : address?.bytes;
   return {
     id,
+    socket,
     remoteAddress: bytes(remote),
     remotePort: remote?.port,
     remoteScopeId: remote?.scopeId,

@@ -149,7 +149,8 @@ export function parseEndpoint(input: unknown, field: string, options: EndpointOp
   if (fields.scopeId === undefined) {
     if (linkLocal)
       throw invalid(scopeField, `is missing; ${address.text} is link-local and needs the interface's index`);
-    return { ...address, port, scopeId: 0 };
+    // Written out, because a spread is slow.
+    return { family: address.family, bytes: address.bytes, text: address.text, port, scopeId: 0 };
   }
   const scopeId = readInteger(fields.scopeId, scopeField, 1, UINT32_MAX);
   if (!linkLocal) throw invalid(scopeField, `${address.text} is not a link-local IPv6 address`);
