@@ -5,14 +5,13 @@ import type { AtOnce } from "./at-once.ts";
 import { MOST_AT_ONCE } from "./backend.ts";
 import { DcoError, describeError } from "./errors.ts";
 import type { BulkResult } from "./model.ts";
+import { Pace } from "./pace.ts";
 import type { ValidatedBulkOptions } from "./validate.ts";
 
 /** Items that are under way at a time, so that what a backend does off the loop overlaps. */
 const WIDTH = 64;
 
-/** What is done at once takes about so many milliseconds, then the event loop has its turn. */
-const SLICE_MS = 4;
-/** Of a slice, what goes to the kernel together: so many items, and more if they take less than that. */
+/** Of a slice, what goes to the kernel together: so many items, and more if they take less time than that. */
 const LEAST_PART = 16;
 const PART_MS = 2;
 
@@ -53,7 +52,7 @@ class Bulk<I, T> {
     const { results } = this;
     let size = LEAST_PART;
     let next = 0;
-    let start = performance.now();
+    const pace = new Pace();
     while (next < items.length && !this.#aborted) {
       const left: number[] = [];
       const from = next;
@@ -64,9 +63,7 @@ class Bulk<I, T> {
       size = Math.max(LEAST_PART, Math.min(fitting, 2 * size, MOST_AT_ONCE));
       this.#progress(next - from - left.length);
       if (left.length > 0) await this.runEach(left);
-      else if (now - start < SLICE_MS) continue;
-      await turn();
-      start = performance.now();
+      if (pace.over) await pace.turn();
     }
     // Aborted: each of the others is told so.
     if (next < items.length) await this.runEach(items.map((_, at) => at).slice(next));

@@ -23,6 +23,8 @@ export interface PeerRecord {
   readonly slots: KeySlots;
   /** The slots may hold more than is known: the peer was found, or an installation failed halfway. */
   slotsUnknown: boolean;
+  /** When we last changed it, or it told of a change itself; see `PeerTable.clock`. */
+  changed: number;
   /** Why it is about to end, while a request that ends it is under way. */
   ending: PeerDeletedReason | undefined;
   /** Why it has ended; its `peer-deleted` has been given. */
@@ -35,6 +37,8 @@ export class PeerTable {
   /** Lives whose native end has not been seen, the oldest first: the kernel tells ends in their order. */
   readonly #lives = new Map<number, PeerRecord | PeerRecord[]>();
   #generation = 0;
+  /** Counts changes: what was asked for before one is older than what is known. */
+  clock = 0;
 
   get size(): number {
     return this.#current.size;
@@ -62,6 +66,7 @@ export class PeerTable {
       txId: request.txId ?? request.id,
       slots: new KeySlots(),
       slotsUnknown: false,
+      changed: ++this.clock,
       ending: undefined,
       ended: undefined,
     };
@@ -81,6 +86,7 @@ export class PeerTable {
       txId: peer.txId ?? peer.id,
       slots: new KeySlots(),
       slotsUnknown: true,
+      changed: ++this.clock,
       ending: undefined,
       ended: undefined,
     };
@@ -158,8 +164,13 @@ export function peerInfo(record: PeerRecord): PeerInfo {
   };
 }
 
-/** Brings the record to what the kernel says. */
-export function refresh(record: PeerRecord, peer: BackendPeer): void {
+/**
+ * Brings the record to what the kernel says.
+ *
+ * @param asked the clock when it was asked
+ */
+export function refresh(record: PeerRecord, peer: BackendPeer, asked: number): void {
+  if (record.changed > asked) return;
   record.remote = peer.remote ?? record.remote;
   record.local = peer.local ?? record.local;
   record.vpn = vpnOfKernel(peer);

@@ -200,6 +200,7 @@ export class Peers {
       if (fields.remote) record.remote = toEndpoint(fields.remote);
       if (fields.txId !== undefined) record.txId = fields.txId;
       record.vpn = vpnOf(fields, record.vpn);
+      record.changed = ++this.lives.table.clock;
     });
   }
 
@@ -217,7 +218,8 @@ export class Peers {
 
   get(id: unknown, signal: Signal): Promise<PeerInfo> {
     return this.#onPeer(id, "id", signal, async (record) => {
-      if (this.#capabilities.readPeers) refresh(record, await this.#backend.peer(record.id));
+      const asked = this.lives.table.clock;
+      if (this.#capabilities.readPeers) refresh(record, await this.#backend.peer(record.id), asked);
       return peerInfo(record);
     });
   }
@@ -226,8 +228,9 @@ export class Peers {
     const { table } = this.lives;
     if (!this.#capabilities.readPeers) return table.all().map(peerInfo);
     const before = new Set(table.all());
+    const asked = table.clock;
     const found = await this.#backend.peers();
-    for (const peer of found) this.lives.refresh(peer);
+    for (const peer of found) this.lives.refresh(peer, asked);
     const ids = new Set(found.map(({ id }) => id));
     // One that has ended may still be in the table, its event not yet read.
     return table
@@ -408,7 +411,10 @@ export class Peers {
       this.#lifetime.check();
       throwIfAborted(signal);
       const { table } = this.lives;
-      if (this.#observer && table.get(peer) === undefined) this.lives.refresh(await this.#backend.peer(peer));
+      if (this.#observer && table.get(peer) === undefined) {
+        const asked = table.clock;
+        this.lives.refresh(await this.#backend.peer(peer), asked);
+      }
       return task(this.find(peer));
     });
   }

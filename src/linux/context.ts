@@ -5,6 +5,7 @@ import type { WireTracer } from "../core/trace.ts";
 import type { BackgroundSender } from "../ffi/background-sender.ts";
 import type { Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
+import { Dumps } from "./dumps.ts";
 import { type EventSocket, type EventTransport, openEventSocket } from "./event-socket.ts";
 import { LANES, Lanes, POOL_LANES } from "./lanes.ts";
 import { inNamespace, type NamespaceInput, type OpenNamespace, openNamespace } from "./namespace.ts";
@@ -71,6 +72,8 @@ export class NamespaceContext {
   readonly namespace: OpenNamespace;
   readonly genl: NetlinkSocket;
   readonly rtnl: NetlinkSocket;
+  /** Generic netlink requests with long answers. */
+  readonly dumps: Dumps;
   /** Generic netlink and rtnetlink requests that take long. */
   readonly genlLanes: Lanes;
   readonly rtnlLanes: Lanes;
@@ -107,6 +110,7 @@ export class NamespaceContext {
       this.genl.close();
       throw error;
     }
+    this.dumps = new Dumps(() => open(NETLINK_GENERIC));
     const lanes = (protocol: number) =>
       new Lanes(
         () => this.run(() => new NetlinkSocket(posix, protocol, tracer, background)),
@@ -136,6 +140,7 @@ export class NamespaceContext {
   async close(): Promise<void> {
     this.#peerEvents.close();
     this.#linkEvents.close();
+    this.dumps.close();
     await Promise.all([this.genlLanes.close(), this.rtnlLanes.close()]);
     this.genl.close();
     this.rtnl.close();

@@ -6,6 +6,7 @@
  */
 import type { Effect, NativeError } from "../core/errors.ts";
 import { DcoError, withEffect } from "../core/errors.ts";
+import { Pace } from "../core/pace.ts";
 import type { WireTracer } from "../core/trace.ts";
 import type { BackgroundSender } from "../ffi/background-sender.ts";
 import { errnoError } from "../ffi/errno.ts";
@@ -48,6 +49,18 @@ export type Build = (builder: MessageBuilder, sequence: number) => void;
 
 /** Turns a message of an answer into what is wanted of it; the message is valid only during the call. */
 export type Decode<T> = (message: NetlinkMessage) => T | undefined;
+
+/** What has been read of an answer. */
+class Answer<T> {
+  readonly items: T[] = [];
+  readonly decode: Decode<T> | undefined;
+  /** It changed while it was read. */
+  again = false;
+
+  constructor(decode: Decode<T> | undefined) {
+    this.decode = decode;
+  }
+}
 
 /** A request socket; see the module's comment. One user at a time. */
 export class NetlinkSocket {
@@ -160,6 +173,27 @@ export class NetlinkSocket {
     throw interrupted();
   }
 
+  /** As `request`, for answers so long that the event loop needs turns in between. One at a time. */
+  async dump<T>(format: FamilyFormat, build: Build, decode: Decode<T>): Promise<T[]> {
+    const pace = new Pace();
+    for (let tries = 0; tries < DUMP_TRIES; tries++) {
+      const sequence = this.#build(build);
+      try {
+        this.#checkSent(this.#posix.send(this.fd, this.#begin(format), 0));
+        const answer = new Answer(decode);
+        while (!this.#receivePart(format, sequence, answer)) {
+          if (!pace.over) continue;
+          await pace.turn();
+          if (this.#closed) throw closed();
+        }
+        if (!answer.again) return answer.items;
+      } finally {
+        this.#builder.wipe();
+      }
+    }
+    throw interrupted();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -187,23 +221,27 @@ export class NetlinkSocket {
 
   /** Reads until the acknowledgement. Undefined if a dump changed meanwhile and must be read again. */
   #receive<T>(format: FamilyFormat, sequence: number, decode: Decode<T> | undefined): T[] | undefined {
-    const answer: T[] = [];
-    let again = false;
-    for (;;) {
-      for (const message of parseDatagram(this.#receiveDatagram(format))) {
-        // What is left of an earlier request that was given up.
-        if (message.sequence !== sequence) continue;
-        again ||= isInterrupted(message);
-        if (!isAcknowledgement(message)) {
-          const item = decode?.(message);
-          if (item !== undefined) answer.push(item);
-          continue;
-        }
-        const ack = decodeAcknowledgement(message);
-        if (ack.errno !== 0) throw this.#refusal(format, ack);
-        return again ? undefined : answer;
+    const answer = new Answer(decode);
+    while (!this.#receivePart(format, sequence, answer));
+    return answer.again ? undefined : answer.items;
+  }
+
+  /** Reads one datagram. True after the acknowledgement. */
+  #receivePart<T>(format: FamilyFormat, sequence: number, answer: Answer<T>): boolean {
+    for (const message of parseDatagram(this.#receiveDatagram(format))) {
+      // What is left of an earlier request that was given up.
+      if (message.sequence !== sequence) continue;
+      answer.again ||= isInterrupted(message);
+      if (!isAcknowledgement(message)) {
+        const item = answer.decode?.(message);
+        if (item !== undefined) answer.items.push(item);
+        continue;
       }
+      const ack = decodeAcknowledgement(message);
+      if (ack.errno !== 0) throw this.#refusal(format, ack);
+      return true;
     }
+    return false;
   }
 
   /** Reads the refusals among many requests, until the last one is acknowledged. */

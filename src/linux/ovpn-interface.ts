@@ -22,6 +22,7 @@ import type {
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError } from "../core/errors.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
+import { Pace } from "../core/pace.ts";
 import { Configuration } from "./configure.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
@@ -31,7 +32,7 @@ import type { NamespaceInput } from "./namespace.ts";
 import { decodeLink, type LinkInfo } from "./netlink/link.ts";
 import { parseDatagram } from "./netlink/message.ts";
 import { RTM_DELLINK, RTM_NEWLINK } from "./netlink/rtnl.ts";
-import type { NetlinkSocket } from "./netlink-socket.ts";
+import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
 import { decodePeer } from "./ovpn/peer-reply.ts";
 import { decodeKey } from "./ovpn/replies.ts";
 import {
@@ -108,6 +109,8 @@ export class OvpnInterface implements BackendInterface {
   readonly #configuration: Configuration;
   /** The peers that this process added. */
   readonly #peers = new Map<number, KnownPeer>();
+  /** The ids of peers that somebody else added. */
+  readonly #strangers = new Set<number>();
   /** Namespaces whose events are followed, with what ends that. */
   readonly #followed = new Map<NamespaceContext, () => void>();
   #sink: BackendEventSink | undefined;
@@ -281,6 +284,7 @@ export class OvpnInterface implements BackendInterface {
   peerEnded(id: number): void {
     if (this.#closing) return;
     this.#floatWatch?.delete(id);
+    this.#strangers.delete(id);
     const known = this.#peers.get(id);
     this.#peers.delete(id);
     if (known === undefined || known.routes.length === 0) return;
@@ -299,11 +303,9 @@ export class OvpnInterface implements BackendInterface {
   }
 
   async peers(): Promise<BackendPeer[]> {
-    const peers = this.#ask(
-      (to, seq) => peerDump(to, this.#target, seq),
-      (message) => this.#peerOf(message),
-    );
+    const peers = await this.#dump((message) => this.#peerOf(message));
     this.#floatWatch?.found(peers);
+    for (const { id } of peers) if (!this.#peers.has(id)) this.#strangers.add(id);
     return peers;
   }
 
@@ -312,11 +314,32 @@ export class OvpnInterface implements BackendInterface {
     return withScope(peer, this.#peers.get(peer.id)?.scopeId);
   }
 
-  async stats(): Promise<BackendStats[]> {
-    return this.#ask(
-      (to, seq) => peerDump(to, this.#target, seq),
-      (message) => statsOf(decodePeer(message)),
-    );
+  stats(): Promise<BackendStats[]> {
+    return this.#dump((message) => statsOf(decodePeer(message)));
+  }
+
+  /** All peers, each once; those that the kernel passed over are asked for: see dumps.ts. */
+  async #dump<T extends { readonly id: number }>(decode: Decode<T>): Promise<T[]> {
+    const build: Build = (to, seq) => peerDump(to, this.#target, seq);
+    const before = [...this.#peers.keys(), ...this.#strangers];
+    const found = new Map<number, T>();
+    try {
+      for (const item of await this.#context.dumps.run(this.#format, build, decode)) found.set(item.id, item);
+    } catch (error) {
+      throw describeRefusal(error, this.name);
+    }
+    const pace = new Pace();
+    for (const id of before) {
+      if (found.has(id)) continue;
+      try {
+        const [item] = this.#ask((to, seq) => peerGet(to, this.#target, seq, id), decode);
+        if (item) found.set(id, item);
+      } catch (error) {
+        if (!DcoError.is(error) || error.code !== "not-found") throw error;
+      }
+      if (pace.over) await pace.turn();
+    }
+    return [...found.values()];
   }
 
   async installKey(peer: number, key: KeyRequest): Promise<void> {
