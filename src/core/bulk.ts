@@ -8,6 +8,9 @@ import type { BulkResult } from "./model.ts";
 import { Pace } from "./pace.ts";
 import type { ValidatedBulkOptions } from "./validate.ts";
 
+/** Nobody waits for progress, or gives up. */
+export const NO_BULK_OPTIONS: ValidatedBulkOptions = { signal: undefined, onProgress: undefined };
+
 /** Items that are under way at a time, so that what a backend does off the loop overlaps. */
 const WIDTH = 64;
 

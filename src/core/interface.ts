@@ -326,7 +326,8 @@ export class CoreInterface implements DcoInterface {
     const failures: unknown[] = [];
     const attempt = (step: Promise<unknown>) => step.catch((error: unknown) => failures.push(error));
     if (deleteOnClose || this.#removed || !capabilities.survivesProcess) {
-      // All its peers end at once with it.
+      // All its peers end with it.
+      for (const record of lives.table.all()) record.ending ??= "interface-removed";
       await attempt(this.#backend.close(deleteOnClose && !this.#removed));
       lives.endAll();
       await attempt(this.#transports.closeAll());

@@ -2,6 +2,7 @@
  * The peer verbs of an interface: checks, order, and what the kernel does not keep.
  */
 import type { AddPeerRequest, BackendInterface, BackendPeer, KeyRequest } from "./backend.ts";
+import { NO_BULK_OPTIONS, runBulk } from "./bulk.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { DcoError, hadNoEffect, invalid, unsupported, withEffect } from "./errors.ts";
 import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
@@ -97,9 +98,9 @@ export class Peers {
     // All at once, so that no end of one is missed while others are asked about.
     for (const peer of await this.#backend.peers()) table.begin(table.fromKernel(peer));
     if (flush) {
-      const removals = table.all().map(({ id }) => this.remove(id, undefined).catch(unlessNotFound));
-      for (const result of await Promise.allSettled(removals)) {
-        if (result.status === "rejected") throw result.reason;
+      const remove = ({ id }: PeerRecord) => this.remove(id, undefined).catch(unlessNotFound);
+      for (const result of await runBulk(table.all(), NO_BULK_OPTIONS, remove)) {
+        if (!result.ok) throw result.error;
       }
     } else if (this.#capabilities.readKeys) {
       for (const [n, record] of table.all().entries()) {

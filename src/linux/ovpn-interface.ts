@@ -27,6 +27,7 @@ import { Configuration } from "./configure.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
 import { type FamilyFormat, ovpnFormat } from "./formats.ts";
+import { LANES } from "./lanes.ts";
 import { findLink, isLinkUp, linkMode, removeLink } from "./links.ts";
 import type { NamespaceInput } from "./namespace.ts";
 import { decodeLink, type LinkInfo } from "./netlink/link.ts";
@@ -416,13 +417,28 @@ export class OvpnInterface implements BackendInterface {
     this.#stopLinkEvents?.();
     this.#configuration.close();
     try {
-      if (deleteInterface) await removeLink(this.#context, this.index);
+      if (deleteInterface) {
+        await this.#removePeersFirst();
+        await removeLink(this.#context, this.index);
+      }
     } finally {
       for (const stop of this.#followed.values()) stop();
       for (const context of this.#followed.keys()) await this.#parts.contexts.release(context);
       this.#followed.clear();
       await this.#parts.contexts.release(this.#context);
     }
+  }
+
+  /**
+   * With the link the kernel removes its peers one after the other, 12 to 16 ms each, and holds the lock that every
+   * change of the system's network takes. What fails here is left to that.
+   */
+  async #removePeersFirst(): Promise<void> {
+    const ids = [...this.#peers.keys(), ...this.#strangers];
+    const remove = async () => {
+      for (let id = ids.pop(); id !== undefined; id = ids.pop()) await this.removePeer(id).catch(() => {});
+    };
+    await Promise.all(Array.from({ length: Math.min(LANES, ids.length) }, remove));
   }
 
   /** Follows the events of a namespace in which a transport lives. */
