@@ -1,7 +1,7 @@
 /**
  * The interface of the contract, over a backend's.
  */
-import { atOnce, type VerbAtOnce } from "./at-once.ts";
+import { type AtOnce, atOnce, type VerbAtOnce } from "./at-once.ts";
 import type { BackendInterface, BackendRules } from "./backend.ts";
 import { runBulk } from "./bulk.ts";
 import { Calls, peek } from "./calls.ts";
@@ -302,7 +302,13 @@ export class CoreInterface implements DcoInterface {
         throw describeError(error, operation, pathOf(at));
       }
     };
-    const together = verb && atOnce(verb, operation, pathOf);
+    const done = verb && atOnce(verb, operation, pathOf);
+    const together: AtOnce<T> | undefined =
+      done &&
+      ((part) => {
+        this.#calls.lifetime.check();
+        return done(part);
+      });
     let begun = false;
     const all = async () => {
       begun = true;

@@ -5,7 +5,7 @@ import type { VerbAtOnce } from "./at-once.ts";
 import type { AddPeerRequest, BackendInterface, BackendTransport, KeyRequest } from "./backend.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { hadNoEffect } from "./errors.ts";
-import type { KeyedLock, Lifetime } from "./lifetime.ts";
+import type { KeyedLock } from "./lifetime.ts";
 import type { Keepalive, PeerRef } from "./model.ts";
 import type { Installation, PeerKeys } from "./peer-keys.ts";
 import type { PeerRecord, PeerTable } from "./peer-table.ts";
@@ -16,7 +16,6 @@ import { at, readFields, validateKey, validatePeerId } from "./validate.ts";
 export interface PeersAtOnceParts {
   readonly backend: BackendInterface;
   readonly capabilities: Capabilities;
-  readonly lifetime: Lifetime;
   readonly table: PeerTable;
   readonly keys: PeerKeys;
   readonly lock: KeyedLock<number>;
@@ -49,14 +48,11 @@ interface SwapItem {
 
 /** `addPeers`, where the backend can. */
 export function additions(parts: PeersAtOnceParts): VerbAtOnce<CheckedAdd, PeerRef> | undefined {
-  const { backend, lifetime, table, lock } = parts;
+  const { backend, table, lock } = parts;
   // In p2p mode there is one peer, and it may be in the way.
   if (!backend.addPeersNow || backend.mode === "p2p") return undefined;
   return {
-    check(given, path) {
-      lifetime.check();
-      return parts.checkAdd(given, path);
-    },
+    check: (given, path) => parts.checkAdd(given, path),
     prepare(item) {
       const { id, request } = item;
       if (request.replace || table.get(id) !== undefined || lock.isBusy(id)) return false;
@@ -80,11 +76,10 @@ export function additions(parts: PeersAtOnceParts): VerbAtOnce<CheckedAdd, PeerR
 
 /** `installKeys`, where the backend can. */
 export function installations(parts: PeersAtOnceParts): VerbAtOnce<KeyItem, void> | undefined {
-  const { backend, capabilities, lifetime, keys, lock } = parts;
+  const { backend, capabilities, keys, lock } = parts;
   if (!backend.installKeysNow || backend.mode === "p2p") return undefined;
   return {
     check(given, path) {
-      lifetime.check();
       const { peer, key } = readFields(given, ["peer", "key"], path);
       const request = validateKey(key, capabilities, at(path, "key"));
       return { id: validatePeerId(peer, at(path, "peer")), key: request, installation: undefined };
@@ -105,13 +100,10 @@ export function installations(parts: PeersAtOnceParts): VerbAtOnce<KeyItem, void
 
 /** `swapKeysOf`, where the backend can. */
 export function swaps(parts: PeersAtOnceParts): VerbAtOnce<SwapItem, void> | undefined {
-  const { backend, lifetime, keys, lock } = parts;
+  const { backend, keys, lock } = parts;
   if (!backend.swapKeysNow || backend.mode === "p2p") return undefined;
   return {
-    check(given, path) {
-      lifetime.check();
-      return { id: validatePeerId(given, path), record: undefined };
-    },
+    check: (given, path) => ({ id: validatePeerId(given, path), record: undefined }),
     prepare(item) {
       if (lock.isBusy(item.id)) return false;
       const record = parts.find(item.id);

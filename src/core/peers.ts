@@ -73,7 +73,6 @@ export class Peers {
     const parts = {
       backend,
       capabilities,
-      lifetime,
       table: this.lives.table,
       keys: this.#keys,
       lock: this.#lock,
