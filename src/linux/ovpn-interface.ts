@@ -77,13 +77,14 @@ export interface OvpnInterfaceParts {
 interface KnownPeer {
   readonly transport: UdpTransport | TcpTransport;
   readonly routes: readonly IpPrefix[];
-  readonly vpn4: Uint8Array | undefined;
-  readonly vpn6: Uint8Array | undefined;
   /** Where packets to it come from, if that was said. */
   readonly local: IpAddress | undefined;
   /** The interface of its remote, if that is a link-local address. */
   readonly scopeId: number | undefined;
 }
+
+/** Most peers have none: they share this. */
+const NO_ROUTES: readonly IpPrefix[] = [];
 
 /** An item of `addPeersNow`. */
 interface AddItem {
@@ -241,10 +242,10 @@ export class OvpnInterface implements BackendInterface {
   }
 
   #added(request: AddPeerRequest, socket: UdpTransport | TcpTransport): void {
-    const { id, remote, routes = [], vpn4, vpn6 } = request;
+    const { id, remote, routes = NO_ROUTES } = request;
     const local = request.local ?? boundSource(socket, remote);
     const scopeId = remote?.scopeId || socket.local?.scopeId;
-    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6, local, scopeId });
+    this.#peers.set(id, { transport: socket, routes, local, scopeId });
     this.#watchRemote(id, remote);
   }
 
@@ -266,12 +267,12 @@ export class OvpnInterface implements BackendInterface {
       local: local ?? known.local,
       scopeId: remote?.scopeId || known.scopeId,
       routes: routes ?? known.routes,
-      vpn4: request.vpn4 ?? known.vpn4,
-      vpn6: request.vpn6 ?? known.vpn6,
     };
     this.#peers.set(id, now);
+    if (now.routes.length === 0 && known.routes.length === 0) return;
     if (!routes && !request.vpn4 && !request.vpn6) return;
-    this.#configuration.setPeerRoutes(id, now.routes, now);
+    const [peer] = this.#ask((to, seq) => peerGet(to, this.#target, seq, id), decodePeer);
+    this.#configuration.setPeerRoutes(id, now.routes, { vpn4: peer?.vpnIpv4, vpn6: peer?.vpnIpv6 });
   }
 
   async removePeer(id: number): Promise<void> {
@@ -290,7 +291,7 @@ export class OvpnInterface implements BackendInterface {
     this.#peers.delete(id);
     if (known === undefined || known.routes.length === 0) return;
     this.#attempt(`routes of peer ${id} cannot be removed`, () =>
-      this.#configuration.setPeerRoutes(id, [], known),
+      this.#configuration.setPeerRoutes(id, [], { vpn4: undefined, vpn6: undefined }),
     );
   }
 
