@@ -40,6 +40,11 @@ export class PeerTable {
   /** Counts changes: what was asked for before one is older than what is known. */
   clock = 0;
 
+  /** Lives that come have a greater one. */
+  get lastGeneration(): number {
+    return this.#generation;
+  }
+
   get size(): number {
     return this.#current.size;
   }

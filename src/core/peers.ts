@@ -227,15 +227,14 @@ export class Peers {
   async list(): Promise<PeerInfo[]> {
     const { table } = this.lives;
     if (!this.#capabilities.readPeers) return table.all().map(peerInfo);
-    const before = new Set(table.all());
-    const asked = table.clock;
+    const { clock: asked, lastGeneration } = table;
     const found = await this.#backend.peers();
     for (const peer of found) this.lives.refresh(peer, asked);
     const ids = new Set(found.map(({ id }) => id));
     // One that has ended may still be in the table, its event not yet read.
     return table
       .all()
-      .filter((record) => ids.has(record.id) || !before.has(record))
+      .filter((record) => ids.has(record.id) || record.generation > lastGeneration)
       .map(peerInfo);
   }
 
@@ -246,7 +245,9 @@ export class Peers {
     const all: PeerStats[] = [];
     for (const stats of found) {
       const record = table.get(stats.id);
-      if (record) all.push({ ...stats, generation: record.generation });
+      if (record === undefined) continue;
+      const { id, link, tunnel } = stats;
+      all.push({ id, generation: record.generation, link, tunnel });
     }
     return all;
   }

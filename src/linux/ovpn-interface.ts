@@ -34,6 +34,7 @@ import { decodeLink, type LinkInfo } from "./netlink/link.ts";
 import { parseDatagram } from "./netlink/message.ts";
 import { RTM_DELLINK, RTM_NEWLINK } from "./netlink/rtnl.ts";
 import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
+import { decodeCounters } from "./ovpn/counters-reply.ts";
 import { decodePeer } from "./ovpn/peer-reply.ts";
 import { decodeKey } from "./ovpn/replies.ts";
 import {
@@ -113,6 +114,8 @@ export class OvpnInterface implements BackendInterface {
   readonly #peers = new Map<number, KnownPeer>();
   /** The ids of peers that somebody else added. */
   readonly #strangers = new Set<number>();
+  /** Counts what makes the kernel's list of peers another. */
+  #changes = 0;
   /** Namespaces whose events are followed, with what ends that. */
   readonly #followed = new Map<NamespaceContext, () => void>();
   #sink: BackendEventSink | undefined;
@@ -246,6 +249,7 @@ export class OvpnInterface implements BackendInterface {
     const local = request.local ?? boundSource(socket, remote);
     const scopeId = remote?.scopeId || socket.local?.scopeId;
     this.#peers.set(id, { transport: socket, routes, local, scopeId });
+    this.#changes++;
     this.#watchRemote(id, remote);
   }
 
@@ -276,14 +280,18 @@ export class OvpnInterface implements BackendInterface {
   }
 
   async removePeer(id: number): Promise<void> {
+    this.#changes++;
     try {
       await this.#context.genlLanes.request(this.#format, (to, seq) => peerDel(to, this.#target, seq, id));
     } catch (error) {
       throw describeRefusal(error, this.name);
+    } finally {
+      this.#changes++;
     }
   }
 
   peerEnded(id: number): void {
+    this.#changes++;
     if (this.#closing) return;
     this.#floatWatch?.delete(id);
     this.#strangers.delete(id);
@@ -317,19 +325,24 @@ export class OvpnInterface implements BackendInterface {
   }
 
   stats(): Promise<BackendStats[]> {
-    return this.#dump((message) => statsOf(decodePeer(message)));
+    return this.#dump((message) => statsOf(decodeCounters(message)));
   }
 
   /** All peers, each once; those that the kernel passed over are asked for: see dumps.ts. */
   async #dump<T extends { readonly id: number }>(decode: Decode<T>): Promise<T[]> {
     const build: Build = (to, seq) => peerDump(to, this.#target, seq);
-    const before = [...this.#peers.keys(), ...this.#strangers];
-    const found = new Map<number, T>();
-    try {
-      for (const item of await this.#context.dumps.run(this.#format, build, decode)) found.set(item.id, item);
-    } catch (error) {
+    const changes = this.#changes;
+    const expected = this.#peers.size + this.#strangers.size;
+    const items = await this.#context.dumps.run(this.#format, build, decode).catch((error: unknown) => {
       throw describeRefusal(error, this.name);
-    }
+    });
+    if (this.#changes === changes && items.length === expected) return items;
+    return this.#complete(items, decode);
+  }
+
+  async #complete<T extends { readonly id: number }>(items: readonly T[], decode: Decode<T>): Promise<T[]> {
+    const found = new Map(items.map((item) => [item.id, item]));
+    const before = [...this.#peers.keys(), ...this.#strangers];
     const pace = new Pace();
     for (const id of before) {
       if (found.has(id)) continue;
