@@ -59,13 +59,14 @@ export function atOnce<Item extends { readonly id: number }, T>(
     const places: number[] = [];
     const ids = new Set<number>();
     let at = from;
+    const path = () => pathOf(at);
     for (; at < to; at++) {
       try {
-        const item = check(verb, items[at], () => pathOf(at));
+        const item = check(verb, items[at], path);
         // What comes for the same peer again has to see what this leaves behind.
         if (ids.has(item.id)) break;
         ids.add(item.id);
-        if (verb.prepare(item, () => pathOf(at))) {
+        if (verb.prepare(item, path)) {
           prepared.push(item);
           places.push(at);
         } else left.push(at);

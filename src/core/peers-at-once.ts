@@ -10,7 +10,7 @@ import type { Keepalive, PeerRef } from "./model.ts";
 import type { Installation, PeerKeys } from "./peer-keys.ts";
 import type { PeerRecord, PeerTable } from "./peer-table.ts";
 import type { CoreTransport } from "./transport.ts";
-import { at, readFields, validateKey, validatePeerId } from "./validate.ts";
+import { at, readShape, type Shape, validateKey, validatePeerId } from "./validate.ts";
 
 /** What the verbs work on. */
 export interface PeersAtOnceParts {
@@ -46,6 +46,11 @@ interface SwapItem {
   record: PeerRecord | undefined;
 }
 
+const KEY_ITEM: Shape<"peer" | "key"> = {
+  names: ["peer", "key"],
+  read: ({ peer, key }) => ({ peer, key }),
+};
+
 /** `addPeers`, where the backend can. */
 export function additions(parts: PeersAtOnceParts): VerbAtOnce<CheckedAdd, PeerRef> | undefined {
   const { backend, table, lock } = parts;
@@ -80,7 +85,7 @@ export function installations(parts: PeersAtOnceParts): VerbAtOnce<KeyItem, void
   if (!backend.installKeysNow || backend.mode === "p2p") return undefined;
   return {
     check(given, path) {
-      const { peer, key } = readFields(given, ["peer", "key"], path);
+      const { peer, key } = readShape(given, KEY_ITEM, path);
       const request = validateKey(key, capabilities, at(path, "key"));
       return { id: validatePeerId(peer, at(path, "peer")), key: request, installation: undefined };
     },

@@ -5,7 +5,7 @@ import type { IpAddress, IpEndpoint, IpPrefix } from "../backend.ts";
 import { invalid } from "../errors.ts";
 import { formatIp, parseIp, unmapIpv4 } from "../ip.ts";
 import type { Endpoint } from "../model.ts";
-import { at, quote, readFields, readInteger, readString, UINT32_MAX } from "./shape.ts";
+import { at, quote, readInteger, readShape, readString, type Shape, UINT32_MAX } from "./shape.ts";
 
 /** What an address cannot be, in a given place. */
 export type AddressClass = "unspecified" | "loopback" | "multicast" | "broadcast";
@@ -137,10 +137,15 @@ function splitEndpoint(text: string, field: string): Endpoint {
   return { address, port: Number(port), ...(zone !== undefined && { scopeId: Number(zone) }) };
 }
 
+const ENDPOINT: Shape<"address" | "port" | "scopeId"> = {
+  names: ["address", "port", "scopeId"],
+  read: ({ address, port, scopeId }) => ({ address, port, scopeId }),
+};
+
 /** An endpoint as an object or as text; IPv4-mapped IPv6 becomes IPv4. */
 export function parseEndpoint(input: unknown, field: string, options: EndpointOptions): IpEndpoint {
   const given = typeof input === "string" ? splitEndpoint(input, field) : input;
-  const fields = readFields(given, ["address", "port", "scopeId"], field);
+  const fields = readShape(given, ENDPOINT, field);
   const address = parseAddress(fields.address, at(field, "address"));
   const port = readInteger(fields.port, at(field, "port"), options.port === "nonzero" ? 1 : 0, 65535);
   const scopeField = at(field, "scopeId");

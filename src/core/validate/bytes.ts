@@ -9,7 +9,7 @@ import { kindOf } from "./shape.ts";
 export function readBytes(value: unknown, field: string): Uint8Array {
   if (value === undefined) throw invalid(field, "is missing; it must be a Uint8Array");
   if (!types.isUint8Array(value)) throw invalid(field, `must be a Uint8Array, not ${kindOf(value)}`);
-  if (types.isSharedArrayBuffer(value.buffer)) {
+  if (!(value.buffer instanceof ArrayBuffer) && types.isSharedArrayBuffer(value.buffer)) {
     throw invalid(field, "must not be in shared memory, where another thread can change it");
   }
   return value;

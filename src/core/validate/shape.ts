@@ -57,19 +57,40 @@ export function readFields<const Name extends string>(
   path?: string,
   whole: string = path || "options",
 ): Fields<Name> {
+  const read = (given: Fields) => {
+    const fields = {} as Record<Name, unknown>;
+    for (const name of known) fields[name] = given[name];
+    return fields;
+  };
+  return readShape(value, { names: known, read }, path, whole);
+}
+
+/** An object's fields, for arguments that come by the thousand: `read` copies each by its name. */
+export interface Shape<Name extends string> {
+  readonly names: readonly Name[];
+  read(given: Fields<Name>): Fields<Name>;
+}
+
+/** As {@link readFields}. */
+export function readShape<Name extends string>(
+  value: unknown,
+  { names, read }: Shape<Name>,
+  path?: string,
+  whole: string = path || "options",
+): Fields<Name> {
   if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
     throw wrongKind(whole, "an object", value);
   }
-  const fields = {} as Record<Name, unknown>;
+  let fields: Fields<Name>;
   let present: string[];
   try {
     present = Object.keys(value);
-    for (const name of known) fields[name] = (value as Fields)[name];
+    fields = read(value as Fields<Name>);
   } catch (cause) {
     throw invalid(whole, "cannot be read", { cause });
   }
   for (const name of present) {
-    if (!known.includes(name as Name)) throw invalid(atAny(path, name), `unknown option ${quote(name)}`);
+    if (!names.includes(name as Name)) throw invalid(atAny(path, name), `unknown option ${quote(name)}`);
   }
   return fields;
 }
