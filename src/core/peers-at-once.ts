@@ -35,13 +35,15 @@ export interface CheckedAdd {
   record: PeerRecord | undefined;
 }
 
-interface KeyItem {
+/** An item of `installKeys`. */
+export interface KeyItem {
   readonly id: number;
   readonly key: KeyRequest;
   installation: Installation | undefined;
 }
 
-interface SwapItem {
+/** An item of `swapKeysOf`. */
+export interface SwapItem {
   readonly id: number;
   record: PeerRecord | undefined;
 }
