@@ -98,19 +98,20 @@ export class PeerLives {
           // Of another interface; or there was a further float, whose event comes.
           if (peer?.remote && !isSameEndpoint(peer.remote, event.remote)) return;
           record.remote = event.remote;
+          record.changed = ++this.table.clock;
           this.emit({ type: "peer-floated", ...peerOf(record), remote: event.remote });
         });
         break;
       case "key-exhausted":
         this.#aboutPeer(event.peer, event.doubt, (record) => {
-          const slot = [...record.slots.values()].find((key) => key.id === event.keyId)?.slot;
+          const slot = record.slots.all().find((key) => key.id === event.keyId)?.slot;
           if (slot !== undefined) record.slots.delete(slot);
           this.emit({ type: "key-exhausted", ...peerOf(record), keyId: event.keyId });
         });
         break;
       case "rekey-advised":
         this.#aboutPeer(event.peer, false, (record) => {
-          this.emit({ type: "rekey-advised", ...peerOf(record), keyId: record.slots.get("primary")?.id });
+          this.emit({ type: "rekey-advised", ...peerOf(record), keyId: record.slots.primary?.id });
         });
         break;
       case "link":
@@ -148,22 +149,27 @@ export class PeerLives {
     return this.#resync;
   }
 
-  /** Takes in what the kernel says of a peer. Only an observer learns of new ones so: an owner adds his own. */
-  refresh(peer: BackendPeer): void {
+  /**
+   * Takes in what the kernel says of a peer. Only an observer learns of new ones so: an owner adds his own.
+   *
+   * @param asked the table's clock when it was asked
+   */
+  refresh(peer: BackendPeer, asked: number): void {
     const record = this.table.get(peer.id);
     if (record === undefined && this.#observer) this.table.begin(this.table.fromKernel(peer));
-    if (record && this.#readPeers) refresh(record, peer);
+    if (record && this.#readPeers) refresh(record, peer, asked);
   }
 
   async #ask(lost: number | undefined): Promise<void> {
     if (this.#ended) return;
     for (const id of this.table.forgetEndedLives()) this.#doubtful.add(id);
-    const asked = new Set(this.table.all());
+    const before = new Set(this.table.all());
+    const asked = this.table.clock;
     try {
       const found = await this.#backend.peers();
       const ids = new Set(found.map(({ id }) => id));
-      for (const peer of found) this.refresh(peer);
-      for (const record of asked) {
+      for (const peer of found) this.refresh(peer, asked);
+      for (const record of before) {
         if (!ids.has(record.id)) {
           this.#doubtful.add(record.id);
           this.table.forgetLife(record);

@@ -16,20 +16,25 @@ import type {
   KeyRequest,
   ListenRequest,
   OpenTransportRequest,
+  Outcome,
   PeerFields,
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError, invalid, withEffect } from "../core/errors.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
+import { Pace } from "../core/pace.ts";
 import { Configuration } from "./configure.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
 import { type FamilyFormat, ovpnFormat } from "./formats.ts";
+import { LANES } from "./lanes.ts";
 import { findLink, isLinkUp, linkMode, removeLink } from "./links.ts";
 import { type NamespaceInput, openSocketNamespace } from "./namespace.ts";
 import { decodeLink, type LinkInfo } from "./netlink/link.ts";
 import { parseDatagram } from "./netlink/message.ts";
 import { RTM_DELLINK, RTM_NEWLINK } from "./netlink/rtnl.ts";
+import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
+import { decodeCounters } from "./ovpn/counters-reply.ts";
 import { decodePeer } from "./ovpn/peer-reply.ts";
 import { decodeKey } from "./ovpn/replies.ts";
 import {
@@ -39,6 +44,7 @@ import {
   keyNew,
   keySwap,
   type NewKey,
+  type NewPeer,
   type OvpnTarget,
   peerDel,
   peerDump,
@@ -73,12 +79,25 @@ export interface OvpnInterfaceParts {
 interface KnownPeer {
   readonly transport: UdpTransport | TcpTransport;
   readonly routes: readonly IpPrefix[];
-  readonly vpn4: Uint8Array | undefined;
-  readonly vpn6: Uint8Array | undefined;
   /** Where packets to it come from, if that was said. */
   readonly local: IpAddress | undefined;
   /** The interface of its remote, if that is a link-local address. */
   readonly scopeId: number | undefined;
+}
+
+/** Most peers have none: they share this. */
+const NO_ROUTES: readonly IpPrefix[] = [];
+
+/** An item of `addPeersNow`. */
+interface AddItem {
+  readonly request: AddPeerRequest;
+  readonly transport: BackendTransport;
+}
+
+/** An item of `installKeysNow`. */
+interface KeyItem {
+  readonly id: number;
+  readonly key: KeyRequest;
 }
 
 /** See {@link BackendInterface}. */
@@ -94,6 +113,10 @@ export class OvpnInterface implements BackendInterface {
   readonly #configuration: Configuration;
   /** The peers that this process added. */
   readonly #peers = new Map<number, KnownPeer>();
+  /** The ids of peers that somebody else added. */
+  readonly #strangers = new Set<number>();
+  /** Counts what makes the kernel's list of peers another. */
+  #changes = 0;
   /** Namespaces whose events are followed, with what ends that. */
   readonly #followed = new Map<NamespaceContext, () => void>();
   #sink: BackendEventSink | undefined;
@@ -176,6 +199,9 @@ export class OvpnInterface implements BackendInterface {
           effect: "none",
         });
       }
+      if (named && request.adoptNode) {
+        throw invalid("namespace", "an adopted net.Socket lives where it lives", { effect: "none" });
+      }
       return await this.#openTransport(found ?? named ?? this.#context, request, signal);
     } finally {
       if (found) await contexts.release(found);
@@ -201,12 +227,27 @@ export class OvpnInterface implements BackendInterface {
     signal: AbortSignal | undefined,
   ): Promise<BackendTransport> {
     const { ffi } = this.#parts.system;
-    if (request.adopt) refuseRouting(request.extras);
+    if (request.adopt || request.adoptNode) refuseRouting(request.extras);
     const posix = withRouting(this.#parts.system.posix, request.extras);
     // Before there is a peer whose events could be missed.
     this.#follow(context);
     if (request.protocol === "udp") return openUdpTransport(ffi, posix, context, request);
-    return openTcpTransport(ffi, posix, context, request, signal);
+    const transport = await openTcpTransport(ffi, posix, context, request, signal);
+    if (request.adoptNode) await this.#followSocket(transport);
+    return transport;
+  }
+
+  /** Follows the namespace of a socket that was found when it was opened; still before there is a peer. */
+  async #followSocket(transport: TcpTransport): Promise<void> {
+    try {
+      const context = this.#contextOf(transport.fd);
+      if (context === undefined) return;
+      this.#follow(context);
+      await this.#parts.contexts.release(context);
+    } catch (error) {
+      await transport.close();
+      throw error;
+    }
   }
 
   async listen(request: ListenRequest): Promise<BackendListener> {
@@ -223,16 +264,12 @@ export class OvpnInterface implements BackendInterface {
 
   async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
     const socket = transport as UdpTransport | TcpTransport;
-    const { remote } = request;
-    const local = request.local ?? boundSource(socket, remote);
-    const peer = { socket: socket.fd, ...settingsOf(request.id, { ...request, local }, socket) };
+    const peer = newPeerOf(request, socket);
     const attach = () => this.#do((to, seq) => peerNew(to, this.#target, seq, peer));
     if (socket instanceof TcpTransport) await socket.attach(attach);
     else attach();
-    const { id, routes = [], vpn4, vpn6 } = request;
-    const scopeId = remote?.scopeId || socket.local?.scopeId;
-    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6, local, scopeId });
-    this.#watchRemote(id, request.remote);
+    this.#added(request, socket);
+    const { id, routes = [] } = request;
     if (routes.length === 0) return;
     try {
       this.#configuration.setPeerRoutes(id, routes, request);
@@ -244,13 +281,35 @@ export class OvpnInterface implements BackendInterface {
     }
   }
 
+  addPeersNow(items: readonly AddItem[]): readonly Outcome[] {
+    // Attaching a TCP connection takes turns.
+    if (items.some(({ transport }) => transport instanceof TcpTransport)) return items.map(() => "later");
+    const outcomes = this.#doMany(items.length, (to, seq, n) => {
+      const { request, transport } = items[n] as AddItem;
+      peerNew(to, this.#target, seq, newPeerOf(request, transport as UdpTransport));
+    });
+    for (const [n, { request, transport }] of items.entries()) {
+      if (outcomes[n] === undefined) this.#added(request, transport as UdpTransport);
+    }
+    return outcomes;
+  }
+
+  #added(request: AddPeerRequest, socket: UdpTransport | TcpTransport): void {
+    const { id, remote, routes = NO_ROUTES } = request;
+    const local = request.local ?? boundSource(socket, remote);
+    const scopeId = remote?.scopeId || socket.local?.scopeId;
+    this.#peers.set(id, { transport: socket, routes, local, scopeId });
+    this.#changes++;
+    this.#watchRemote(id, remote);
+  }
+
   async setPeer(id: number, request: PeerFields): Promise<void> {
     const known = this.#peers.get(id);
     const { remote } = request;
     // The kernel takes both together, and forgets the local address that is left out.
     const before = known?.local?.family === remote?.family ? known?.local : undefined;
     const local = request.local ?? before;
-    const settings = settingsOf(id, { ...request, local }, known?.transport);
+    const settings = settingsOf(id, request, local, known?.transport);
     const { routes, ...others } = request;
     const hasOthers = Object.values(others).some((value) => value !== undefined);
     if (hasOthers) {
@@ -263,13 +322,13 @@ export class OvpnInterface implements BackendInterface {
       local: local ?? known.local,
       scopeId: remote?.scopeId || known.scopeId,
       routes: routes ?? known.routes,
-      vpn4: request.vpn4 ?? known.vpn4,
-      vpn6: request.vpn6 ?? known.vpn6,
     };
     this.#peers.set(id, now);
+    if (now.routes.length === 0 && known.routes.length === 0) return;
     if (!routes && !request.vpn4 && !request.vpn6) return;
+    const [peer] = this.#ask((to, seq) => peerGet(to, this.#target, seq, id), decodePeer);
     try {
-      this.#configuration.setPeerRoutes(id, now.routes, now);
+      this.#configuration.setPeerRoutes(id, now.routes, { vpn4: peer?.vpnIpv4, vpn6: peer?.vpnIpv6 });
     } catch (error) {
       this.#peers.set(id, { ...now, routes: known.routes });
       throw hasOthers ? withEffect(error, "unknown") : error;
@@ -277,21 +336,26 @@ export class OvpnInterface implements BackendInterface {
   }
 
   async removePeer(id: number): Promise<void> {
+    this.#changes++;
     try {
       await this.#context.genlLanes.request(this.#format, (to, seq) => peerDel(to, this.#target, seq, id));
     } catch (error) {
       throw this.#refused(error);
+    } finally {
+      this.#changes++;
     }
   }
 
   peerEnded(id: number): void {
+    this.#changes++;
     if (this.#closing) return;
     this.#floatWatch?.delete(id);
+    this.#strangers.delete(id);
     const known = this.#peers.get(id);
     this.#peers.delete(id);
     if (known === undefined || known.routes.length === 0) return;
     this.#attempt(`routes of peer ${id} cannot be removed`, () =>
-      this.#configuration.setPeerRoutes(id, [], known),
+      this.#configuration.setPeerRoutes(id, [], { vpn4: undefined, vpn6: undefined }),
     );
   }
 
@@ -305,11 +369,9 @@ export class OvpnInterface implements BackendInterface {
   }
 
   async peers(): Promise<BackendPeer[]> {
-    const peers = this.#ask(
-      (to, seq) => peerDump(to, this.#target, seq),
-      (message) => this.#peerOf(message),
-    );
+    const peers = await this.#dump((message) => this.#peerOf(message));
     this.#floatWatch?.found(peers);
+    for (const { id } of peers) if (!this.#peers.has(id)) this.#strangers.add(id);
     return peers;
   }
 
@@ -318,29 +380,57 @@ export class OvpnInterface implements BackendInterface {
     return withScope(peer, this.#peers.get(peer.id)?.scopeId);
   }
 
-  async stats(): Promise<BackendStats[]> {
-    return this.#ask(
-      (to, seq) => peerDump(to, this.#target, seq),
-      (message) => statsOf(decodePeer(message)),
-    );
+  stats(): Promise<BackendStats[]> {
+    return this.#dump((message) => statsOf(decodeCounters(message)));
+  }
+
+  /** All peers, each once; those that the kernel passed over are asked for: see dumps.ts. */
+  async #dump<T extends { readonly id: number }>(decode: Decode<T>): Promise<T[]> {
+    const build: Build = (to, seq) => peerDump(to, this.#target, seq);
+    const changes = this.#changes;
+    const expected = this.#peers.size + this.#strangers.size;
+    const items = await this.#context.dumps.run(this.#format, build, decode).catch((error: unknown) => {
+      throw describeRefusal(error, this.name);
+    });
+    if (this.#changes === changes && items.length === expected) return items;
+    return this.#complete(items, decode);
+  }
+
+  async #complete<T extends { readonly id: number }>(items: readonly T[], decode: Decode<T>): Promise<T[]> {
+    const found = new Map(items.map((item) => [item.id, item]));
+    const before = [...this.#peers.keys(), ...this.#strangers];
+    const pace = new Pace();
+    for (const id of before) {
+      if (found.has(id)) continue;
+      try {
+        const [item] = this.#ask((to, seq) => peerGet(to, this.#target, seq, id), decode);
+        if (item) found.set(id, item);
+      } catch (error) {
+        if (!DcoError.is(error) || error.code !== "not-found") throw error;
+      }
+      if (pace.over) await pace.turn();
+    }
+    return [...found.values()];
   }
 
   async installKey(peer: number, key: KeyRequest): Promise<void> {
-    const cipher = key.cipher === "chacha20-poly1305" ? key.cipher : "aes-gcm";
-    const request = {
-      peer,
-      slot: key.slot,
-      keyId: key.id,
-      cipher,
-      encrypt: { key: key.encryptKey, nonceTail: key.encryptNonceTail },
-      decrypt: { key: key.decryptKey, nonceTail: key.decryptNonceTail },
-    } as const;
+    const request = newKeyOf(peer, key);
     try {
-      if (this.#parts.warmCiphers.has(cipher)) this.#do((to, seq) => keyNew(to, this.#target, seq, request));
+      if (this.#parts.warmCiphers.has(request.cipher))
+        this.#do((to, seq) => keyNew(to, this.#target, seq, request));
       else await this.#installFirstKey(request);
     } catch (error) {
       throw this.#refused(error);
     }
+  }
+
+  installKeysNow(items: readonly KeyItem[]): readonly Outcome[] {
+    const { warmCiphers } = this.#parts;
+    if (items.some(({ key }) => !warmCiphers.has(kernelCipher(key)))) return items.map(() => "later");
+    return this.#doMany(items.length, (to, seq, n) => {
+      const { id, key } = items[n] as KeyItem;
+      keyNew(to, this.#target, seq, newKeyOf(id, key));
+    });
   }
 
   /** With the first key of a cipher the kernel loads its modules, which can take seconds. */
@@ -360,6 +450,12 @@ export class OvpnInterface implements BackendInterface {
 
   async swapKeys(peer: number): Promise<void> {
     this.#do((to, seq) => keySwap(to, this.#target, seq, peer));
+  }
+
+  swapKeysNow(items: readonly { readonly id: number }[]): readonly Outcome[] {
+    return this.#doMany(items.length, (to, seq, n) =>
+      keySwap(to, this.#target, seq, (items[n] as { readonly id: number }).id),
+    );
   }
 
   async deleteKey(peer: number, slot: KeySlot): Promise<void> {
@@ -391,13 +487,28 @@ export class OvpnInterface implements BackendInterface {
     this.#stopLinkEvents?.();
     this.#configuration.close();
     try {
-      if (deleteInterface) await removeLink(this.#context, this.index);
+      if (deleteInterface) {
+        await this.#removePeersFirst();
+        await removeLink(this.#context, this.index);
+      }
     } finally {
       for (const stop of this.#followed.values()) stop();
       for (const context of this.#followed.keys()) await this.#parts.contexts.release(context);
       this.#followed.clear();
       await this.#parts.contexts.release(this.#context);
     }
+  }
+
+  /**
+   * With the link the kernel removes its peers one after the other, 12 to 16 ms each, and holds the lock that every
+   * change of the system's network takes. What fails here is left to that.
+   */
+  async #removePeersFirst(): Promise<void> {
+    const ids = [...this.#peers.keys(), ...this.#strangers];
+    const remove = async () => {
+      for (let id = ids.pop(); id !== undefined; id = ids.pop()) await this.removePeer(id).catch(() => {});
+    };
+    await Promise.all(Array.from({ length: Math.min(LANES, ids.length) }, remove));
   }
 
   /** Follows the events of a namespace in which a transport lives. */
@@ -480,9 +591,34 @@ export class OvpnInterface implements BackendInterface {
     this.#sink?.({ type: "permission-lost", message: error.message });
   }
 
+  #doMany(count: number, build: Parameters<NetlinkSocket["requestMany"]>[2]): readonly Outcome[] {
+    const outcomes = this.#context.genl.requestMany(this.#format, count, build);
+    return outcomes.map((error) => error && (this.#refused(error) as DcoError));
+  }
+
   #gone(): DcoError {
     return new DcoError("not-found", `interface ${this.name} is gone`, { effect: "none" });
   }
+}
+
+function newPeerOf(request: AddPeerRequest, socket: UdpTransport | TcpTransport): NewPeer {
+  const local = request.local ?? boundSource(socket, request.remote);
+  return settingsOf(request.id, request, local, socket, socket.fd) as NewPeer;
+}
+
+function kernelCipher({ cipher }: KeyRequest): NewKey["cipher"] {
+  return cipher === "chacha20-poly1305" ? cipher : "aes-gcm";
+}
+
+function newKeyOf(peer: number, key: KeyRequest): NewKey {
+  return {
+    peer,
+    slot: key.slot,
+    keyId: key.id,
+    cipher: kernelCipher(key),
+    encrypt: { key: key.encryptKey, nonceTail: key.encryptNonceTail },
+    decrypt: { key: key.decryptKey, nonceTail: key.decryptNonceTail },
+  };
 }
 
 function copyOf({ key, nonceTail }: KeyDirection): KeyDirection {

@@ -260,6 +260,63 @@ export const peerCases = group("peers", [
     },
   },
   {
+    name: "in bulk: hundreds of peers are added, keyed, swapped, told and removed, each with one end",
+    async run(world) {
+      const end = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
+      const { dco, transport } = end;
+      const ids = Array.from({ length: 300 }, (_, id) => id);
+      const peerOf = (id: number, on = transport) => ({
+        id,
+        transport: on,
+        remote: NOWHERE,
+        vpn: { ipv4: `10.9.${id >> 8}.${id & 255}` },
+      });
+      const allDone = (results: readonly BulkResult<unknown>[]) =>
+        assert.deepEqual(new Set(outcome(results)), new Set([true]));
+      allDone(await dco.addPeers(ids.map((id) => peerOf(id))));
+      allDone(await dco.installKeys(ids.map((peer) => ({ peer, key: freshKey() }))));
+      allDone(await dco.installKeys(ids.map((peer) => ({ peer, key: freshKey(1, "secondary") }))));
+      allDone(await dco.swapKeysOf(ids));
+      const told = new Map((await dco.peers()).map((peer) => [peer.id, peer]));
+      assert.equal(told.size, ids.length);
+      assert.deepEqual(told.get(299)?.vpn, { ipv4: "10.9.1.43" });
+      assert.equal((await dco.stats()).length, ids.length);
+      assert.deepEqual(
+        (await dco.keys(299)).map(({ id }) => id),
+        [1, 0],
+      );
+
+      // An abort in the middle: what is under way is finished, the rest stays.
+      const abort = new AbortController();
+      const results = await dco.removePeers(ids, {
+        signal: abort.signal,
+        onProgress: (done) => done === 40 && abort.abort(),
+      });
+      const removed = outcome(results).filter((each) => each === true).length;
+      assert.ok(removed >= 40 && removed < ids.length, `${removed} were removed`);
+      for (const result of results) {
+        if (!result.ok) checkError(result.error, "aborted", { effect: "none" });
+      }
+      assert.equal((await dco.peers()).length, ids.length - removed);
+
+      await transport.close();
+      assert.deepEqual(await dco.peers(), []);
+      const next = await dco.openTransport({ protocol: "udp", local: "127.0.0.1:0" });
+      allDone(await dco.addPeers(ids.map((id) => peerOf(id, next))));
+      await dco.close();
+      await end.events.done;
+      const reasons = new Map<string, number>();
+      for (const { reason } of end.events.of("peer-deleted")) {
+        reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+      }
+      assert.deepEqual(Object.fromEntries(reasons), {
+        requested: removed,
+        "transport-closed": ids.length - removed,
+        "interface-removed": ids.length,
+      });
+    },
+  },
+  {
     name: "in bulk: an abort leaves the rest undone, and says so for each",
     async run(world) {
       const { dco, transport } = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
