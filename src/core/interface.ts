@@ -320,12 +320,12 @@ export class CoreInterface implements DcoInterface {
     if (deleteOnClose || this.#removed || !capabilities.survivesProcess) {
       // All its peers end at once with it.
       await attempt(this.#backend.close(deleteOnClose && !this.#removed));
-      lives.endAll();
+      lives.endAll(true);
       await attempt(this.#transports.closeAll());
     } else {
       await attempt(this.#transports.closeAll());
       await attempt(this.#backend.close(false));
-      lives.endAll();
+      lives.endAll(false);
     }
     await this.#calls.lifetime.settled();
     onClosed(this);

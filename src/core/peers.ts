@@ -3,7 +3,7 @@
  */
 import type { AddPeerRequest, BackendInterface, BackendPeer, KeyRequest } from "./backend.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { DcoError, hadNoEffect, invalid, unsupported, withEffect } from "./errors.ts";
+import { DcoError, hadNoEffect, invalid, unlessNotFound, unsupported, withEffect } from "./errors.ts";
 import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
 import type { Keepalive, KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from "./model.ts";
 import { PeerKeys } from "./peer-keys.ts";
@@ -28,9 +28,6 @@ import { wipeIfWanted } from "./wipe-key.ts";
 
 /** In p2p mode all peers share one lock, since one replaces another. */
 const P2P_LOCK = -1;
-
-/** Adopted peers whose keys are read before the event loop gets a turn. */
-const ADOPTED_PER_TURN = 64;
 
 type Signal = AbortSignal | undefined;
 
@@ -57,8 +54,7 @@ export class Peers {
     this.#lifetime = lifetime;
     const locked = (id: number, task: () => Promise<void>) => this.#locked(id, task);
     this.#observer = observer;
-    const { readPeers } = capabilities;
-    this.lives = new PeerLives(backend, backendName, locked, { readPeers, observer });
+    this.lives = new PeerLives(backend, backendName, locked, { capabilities, observer });
     this.#keys = new PeerKeys(backend);
     this.lives.whenEnded((record) => {
       this.#routes.release(record);
@@ -83,20 +79,7 @@ export class Peers {
       for (const result of await Promise.allSettled(removals)) {
         if (result.status === "rejected") throw result.reason;
       }
-    } else if (this.#capabilities.readKeys) {
-      for (const [n, record] of table.all().entries()) {
-        if (n % ADOPTED_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-        await this.#locked(record.id, () => this.#readKeys(record)).catch(unlessNotFound);
-      }
-    }
-  }
-
-  async #readKeys(record: PeerRecord): Promise<void> {
-    if (record.ended !== undefined) return;
-    const keys = await this.#backend.keys(record.id);
-    if (keys === undefined) return;
-    record.slotsUnknown = false;
-    for (const key of keys) record.slots.set(key.slot, key);
+    } else await this.lives.readAllKeys();
   }
 
   /** @param path where the options stand in a bulk call */
@@ -194,6 +177,7 @@ export class Peers {
   get(id: unknown, signal: Signal): Promise<PeerInfo> {
     return this.#onPeer(id, "id", signal, async (record) => {
       if (this.#capabilities.readPeers) refresh(record, await this.#backend.peer(record.id));
+      if (this.#observer) await this.lives.readKeys(record);
       return peerInfo(record);
     });
   }
@@ -204,6 +188,7 @@ export class Peers {
     const before = new Set(table.all());
     const found = await this.#backend.peers();
     for (const peer of found) this.lives.refresh(peer);
+    if (this.#observer) await this.lives.readAllKeys();
     const ids = new Set(found.map(({ id }) => id));
     // One that has ended may still be in the table, its event not yet read.
     return table
@@ -405,8 +390,4 @@ function remoteOf(
   if (remote === undefined) throw invalid(field, "needed, because the transport has no remote of its own");
   checkRemoteFamily(remote, transport.backend, field);
   return remote;
-}
-
-function unlessNotFound(error: unknown): undefined {
-  if (!DcoError.is(error) || error.code !== "not-found") throw error;
 }
