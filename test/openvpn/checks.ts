@@ -25,15 +25,20 @@ export class Checks {
     try {
       await inTime(body(), name, LIMIT_MS);
     } catch (error) {
-      this.#failed++;
-      console.log(`not ok ${this.#number()} - ${this.topic}: ${name}`);
-      const text = error instanceof Error ? inspect(error, { depth: 4 }) : String(error);
-      console.log(text.replaceAll(/^/gm, "  "));
+      this.fail(name, error);
       return;
     }
     this.#passed++;
     const time = Math.round(performance.now() - began);
     console.log(`ok ${this.#number()} - ${this.topic}: ${name} # time=${time}ms`);
+  }
+
+  /** Counts something as failed. */
+  fail(name: string, error: unknown): void {
+    this.#failed++;
+    console.log(`not ok ${this.#number()} - ${this.topic}: ${name}`);
+    const text = error instanceof Error ? inspect(error, { depth: 4 }) : String(error);
+    console.log(text.replaceAll(/^/gm, "  "));
   }
 
   skip(name: string, reason: string): void {

@@ -52,20 +52,28 @@ async function onStage(
   run: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   checks.topic = protocol;
-  const failed = checks.failed;
-  const stage = await Stage.open(network, values, protocol, ["client1", "client2", "client3"]);
   try {
-    const scene = await openScene(stage);
-    const { info, capabilities } = scene.driver;
-    console.log(`# ${protocol}: ${info.module} ${info.version}, floats: ${capabilities.floatEvent}`);
+    const stage = await Stage.open(network, values, protocol, ["client1", "client2", "client3"]);
+    const failed = checks.failed;
     try {
-      await run(scene);
+      await observe(stage, run);
     } finally {
-      await scene.driver.close();
+      if (checks.failed > failed) showLog(stage);
+      await stage.close();
     }
+  } catch (error) {
+    checks.fail("OpenVPN comes up, and nothing of it is left", error);
+  }
+}
+
+async function observe(stage: Stage, run: (scene: Scene) => Promise<void>): Promise<void> {
+  const scene = await openScene(stage);
+  const { info, capabilities } = scene.driver;
+  console.log(`# ${stage.protocol}: ${info.module} ${info.version}, floats: ${capabilities.floatEvent}`);
+  try {
+    await run(scene);
   } finally {
-    if (checks.failed > failed) showLog(stage);
-    await stage.close();
+    await scene.driver.close();
   }
 }
 
