@@ -335,12 +335,12 @@ export class CoreInterface implements DcoInterface {
       // All its peers end with it.
       for (const record of lives.table.all()) record.ending ??= "interface-removed";
       await attempt(this.#backend.close(deleteOnClose && !this.#removed));
-      lives.endAll();
+      lives.endAll(true);
       await attempt(this.#transports.closeAll());
     } else {
       await attempt(this.#transports.closeAll());
       await attempt(this.#backend.close(false));
-      lives.endAll();
+      lives.endAll(false);
     }
     await this.#calls.lifetime.settled();
     onClosed(this);

@@ -2,7 +2,8 @@
  * Turns a kernel's events into the contract's: every peer ends exactly once, in the right generation.
  */
 import type { BackendEvent, BackendInterface, BackendPeer, NativeDeleteReason } from "./backend.ts";
-import { DcoError, describeError } from "./errors.ts";
+import type { Capabilities } from "./capabilities.ts";
+import { DcoError, describeError, unlessNotFound } from "./errors.ts";
 import { EventHub } from "./event-hub.ts";
 import type { DcoEvent, Endpoint, PeerDeletedReason } from "./model.ts";
 import { type PeerRecord, PeerTable, peerInfo, refresh } from "./peer-table.ts";
@@ -14,6 +15,9 @@ type NativeDelete = Extract<BackendEvent, { type: "peer-deleted" }>;
 const EVENT_WAITS = 10;
 const EVENT_WAIT_MS = 5;
 
+/** Peers whose keys are read before the event loop gets a turn. */
+const KEYS_PER_TURN = 64;
+
 /** Runs a task while nothing else is done to that peer id. */
 type LockPeer = (id: number, task: () => Promise<void>) => Promise<void>;
 
@@ -24,7 +28,7 @@ export class PeerLives {
   readonly #backend: BackendInterface;
   readonly #backendName: string;
   readonly #locked: LockPeer;
-  readonly #readPeers: boolean;
+  readonly #capabilities: Capabilities;
   readonly #observer: boolean;
   /** Native ends that are being looked into, by the life that they seem to be about. */
   readonly #told = new WeakMap<PeerRecord, NativeDelete>();
@@ -41,19 +45,18 @@ export class PeerLives {
   readonly #endedListeners: ((record: PeerRecord) => void)[] = [];
 
   /**
-   * @param readPeers the backend tells more of a peer than its id
-   * @param observer peers come from somebody else
+   * @param observer peers and keys come from somebody else
    */
   constructor(
     backend: BackendInterface,
     backendName: string,
     locked: LockPeer,
-    { readPeers, observer }: { readonly readPeers: boolean; readonly observer: boolean },
+    { capabilities, observer }: { readonly capabilities: Capabilities; readonly observer: boolean },
   ) {
     this.#backend = backend;
     this.#backendName = backendName;
     this.#locked = locked;
-    this.#readPeers = readPeers;
+    this.#capabilities = capabilities;
     this.#observer = observer;
     this.hub = new EventHub(() => this.#snapshot());
   }
@@ -77,11 +80,17 @@ export class PeerLives {
     for (const listener of this.#endedListeners) listener(record);
   }
 
-  /** Ends all peers and all readers. */
-  endAll(): void {
+  /**
+   * Ends all readers, and all peers: but those of others, who go on without their observer.
+   *
+   * @param removed the interface is gone
+   */
+  endAll(removed: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const record of this.table.all()) this.end(record, "interface-removed");
+    if (removed || !this.#observer) {
+      for (const record of this.table.all()) this.end(record, "interface-removed");
+    }
     this.emit({ type: "closed" });
     this.hub.end();
   }
@@ -157,7 +166,26 @@ export class PeerLives {
   refresh(peer: BackendPeer, asked: number): void {
     const record = this.table.get(peer.id);
     if (record === undefined && this.#observer) this.table.begin(this.table.fromKernel(peer));
-    if (record && this.#readPeers) refresh(record, peer, asked);
+    if (record && this.#capabilities.readPeers) refresh(record, peer, asked);
+  }
+
+  /** Brings what is known of a peer's slots to what the kernel says, if it does. Holds the peer's lock. */
+  async readKeys(record: PeerRecord): Promise<void> {
+    if (record.ended !== undefined || !this.#capabilities.readKeys) return;
+    const keys = await this.#backend.keys(record.id);
+    if (keys === undefined) return;
+    record.slotsUnknown = false;
+    record.slots.clear();
+    for (const key of keys) record.slots.set(key);
+  }
+
+  /** The same for all peers; they may end meanwhile. */
+  async readAllKeys(): Promise<void> {
+    if (!this.#capabilities.readKeys) return;
+    for (const [n, record] of this.table.all().entries()) {
+      if (n % KEYS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      await this.#locked(record.id, () => this.readKeys(record).catch(unlessNotFound));
+    }
   }
 
   async #ask(lost: number | undefined): Promise<void> {
@@ -176,6 +204,7 @@ export class PeerLives {
           this.end(record, record.ending ?? "unknown");
         }
       }
+      if (this.#observer) await this.readAllKeys();
     } catch (error) {
       const failure = describeError(error, "resynchronise");
       if (failure.code !== "not-found" && !this.#ended) {

@@ -4,7 +4,7 @@
 import type { AddPeerRequest, BackendInterface, BackendPeer, KeyRequest, PeerFields } from "./backend.ts";
 import { NO_BULK_OPTIONS, runBulk } from "./bulk.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { DcoError, hadNoEffect, invalid, unsupported, withEffect } from "./errors.ts";
+import { DcoError, hadNoEffect, invalid, unlessNotFound, unsupported, withEffect } from "./errors.ts";
 import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
 import type { Keepalive, KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from "./model.ts";
 import { PeerKeys } from "./peer-keys.ts";
@@ -30,9 +30,6 @@ import { wipeIfWanted } from "./wipe-key.ts";
 
 /** In p2p mode all peers share one lock, since one replaces another. */
 const P2P_LOCK = -1;
-
-/** Adopted peers whose keys are read before the event loop gets a turn. */
-const ADOPTED_PER_TURN = 64;
 
 type Signal = AbortSignal | undefined;
 
@@ -63,8 +60,7 @@ export class Peers {
     this.#lifetime = lifetime;
     const locked = (id: number, task: () => Promise<void>) => this.#locked(id, task);
     this.#observer = observer;
-    const { readPeers } = capabilities;
-    this.lives = new PeerLives(backend, backendName, locked, { readPeers, observer });
+    this.lives = new PeerLives(backend, backendName, locked, { capabilities, observer });
     this.#keys = new PeerKeys(backend);
     this.lives.whenEnded((record) => {
       this.#routes.release(record);
@@ -101,20 +97,7 @@ export class Peers {
       for (const result of await runBulk(table.all(), NO_BULK_OPTIONS, remove)) {
         if (!result.ok) throw result.error;
       }
-    } else if (this.#capabilities.readKeys) {
-      for (const [n, record] of table.all().entries()) {
-        if (n % ADOPTED_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-        await this.#locked(record.id, () => this.#readKeys(record)).catch(unlessNotFound);
-      }
-    }
-  }
-
-  async #readKeys(record: PeerRecord): Promise<void> {
-    if (record.ended !== undefined) return;
-    const keys = await this.#backend.keys(record.id);
-    if (keys === undefined) return;
-    record.slotsUnknown = false;
-    for (const key of keys) record.slots.set(key);
+    } else await this.lives.readAllKeys();
   }
 
   /** @param path where the options stand in a bulk call */
@@ -221,6 +204,7 @@ export class Peers {
     return this.#onPeer(id, "id", signal, async (record) => {
       const asked = this.lives.table.clock;
       if (this.#capabilities.readPeers) refresh(record, await this.#backend.peer(record.id), asked);
+      if (this.#observer) await this.lives.readKeys(record);
       return peerInfo(record);
     });
   }
@@ -231,6 +215,7 @@ export class Peers {
     const { clock: asked, lastGeneration } = table;
     const found = await this.#backend.peers();
     for (const peer of found) this.lives.refresh(peer, asked);
+    if (this.#observer) await this.lives.readAllKeys();
     const ids = new Set(found.map(({ id }) => id));
     // One that has ended may still be in the table, its event not yet read.
     return table
@@ -443,8 +428,4 @@ function remoteOf(
 function refuseAddresses({ remote, local }: PeerFields, remoteField: string): void {
   if (remote) throw invalid(remoteField, "a TCP peer is where its connection is");
   if (local) throw invalid(remoteField.replace(/remote$/, "local"), "a TCP peer is where its connection is");
-}
-
-function unlessNotFound(error: unknown): undefined {
-  if (!DcoError.is(error) || error.code !== "not-found") throw error;
 }
