@@ -22,9 +22,13 @@ import { boundTo, connectedTo, SO_ERROR, SO_RCVLOWAT, SOL_SOCKET } from "./socke
 const MSG_PEEK = 0x2;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_MORE = 0x8000;
+const FIONREAD = 0x541b;
 const POLLRDHUP = 0x2000;
+const EIO = 5;
 const EBADF = 9;
 const EAGAIN = 11;
+const EOPNOTSUPP = 95;
 
 /** Bytes of the length in front of each packet. */
 const PREFIX = 2;
@@ -46,6 +50,14 @@ const SEND_TIMEOUT_MS = 30_000;
 
 /** How long an attach waits for the rest of a frame whose beginning was taken over. */
 const REST_TIMEOUT_MS = 30_000;
+
+/** How long, and how often, frames are waited for that came before the end. */
+const LAST_FRAMES_MS = 1000;
+const LAST_FRAMES_POLL_MS = 2;
+
+/** How long, and how often, is looked whether the kernel has let go of a socket whose peer has ended. */
+const RELEASE_MS = 2000;
+const RELEASE_POLL_MS = 2;
 
 const NOTHING = new Uint8Array(0);
 
@@ -71,6 +83,8 @@ export class TcpTransport implements BackendTransport {
   #lowWater = 1;
   /** Bytes of the next frame that were there when it was last looked at. */
   #seen = 0;
+  /** The other end's last byte has come. */
+  #isLast = false;
   /** What the socket said before the last frames were read. */
   #failure: Error | undefined;
   /** The frame that is being sent; the next waits for it. */
@@ -158,7 +172,24 @@ export class TcpTransport implements BackendTransport {
     } catch {
       // It must not keep the socket from being closed.
     }
+    await this.#released();
     await this.#posix.closeAsync(this.fd);
+  }
+
+  /**
+   * Waits until the kernel has let go of the socket.
+   *
+   * It tells of a peer's end first and lets go of its socket after that; 6.16 crashes if the socket is closed in
+   * between. While the socket is the kernel's it refuses flags that a plain one takes.
+   */
+  async #released(): Promise<void> {
+    if (!this.#attached) return;
+    const deadline = performance.now() + RELEASE_MS;
+    for (;;) {
+      const answer = this.#posix.send(this.fd, NOTHING, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
+      if ((answer !== -EOPNOTSUPP && answer !== -EIO) || performance.now() > deadline) return;
+      await new Promise((resolve) => setTimeout(resolve, RELEASE_POLL_MS));
+    }
   }
 
   async #send(frame: Buffer, deadline: number): Promise<void> {
@@ -205,8 +236,12 @@ export class TcpTransport implements BackendTransport {
   /** With a peer: one recv, one frame. */
   #readFrame(): boolean {
     const size = this.#posix.recv(this.fd, buffer, MSG_DONTWAIT);
-    if (size === 0 || size === -EAGAIN) {
-      if (size === 0 || this.#failure) this.#end(this.#failure);
+    if (size === 0) {
+      void this.#readLast();
+      return false;
+    }
+    if (size === -EAGAIN) {
+      if (this.#failure) this.#end(this.#failure);
       return false;
     }
     if (size === -EBADF || (size > 0 && size !== frameAt(buffer, size))) {
@@ -218,6 +253,28 @@ export class TcpTransport implements BackendTransport {
     if (size < 0) this.#failure ??= errnoError(-size, "recv", this.remote.address);
     else this.#deliver(buffer.subarray(PREFIX, size));
     return true;
+  }
+
+  /** After the other end's last byte: the kernel may still be cutting what came before it into frames. */
+  async #readLast(): Promise<void> {
+    if (this.#isLast) return;
+    this.#isLast = true;
+    this.#watcher?.close();
+    const deadline = performance.now() + LAST_FRAMES_MS;
+    for (;;) {
+      const isCut = this.#uncut() === 0;
+      while (!this.#ended && this.#readFrame());
+      if (isCut || this.#ended || performance.now() > deadline) break;
+      await new Promise((resolve) => setTimeout(resolve, LAST_FRAMES_POLL_MS));
+    }
+    this.#end(this.#failure);
+  }
+
+  /** Bytes that the kernel has not yet cut into frames. */
+  #uncut(): number {
+    const bytes = Buffer.alloc(4);
+    this.#posix.ioctl(this.fd, FIONREAD, bytes);
+    return bytes.readInt32LE();
   }
 
   /** Without a peer: takes a frame if it is complete. */
