@@ -74,7 +74,7 @@ export function atOnce<Item extends { readonly id: number }, T>(
         fail(at, error);
       }
     }
-    const outcomes = prepared.length > 0 ? verb.send(prepared) : [];
+    const outcomes = sent(verb, prepared);
     for (const [n, item] of prepared.entries()) {
       const place = places[n] as number;
       const outcome = outcomes[n];
@@ -88,6 +88,19 @@ export function atOnce<Item extends { readonly id: number }, T>(
     }
     return at;
   };
+}
+
+/** A failure as a whole is that of each. */
+function sent<Item extends { readonly id: number }, T>(
+  verb: VerbAtOnce<Item, T>,
+  items: readonly Item[],
+): readonly Outcome[] {
+  if (items.length === 0) return [];
+  try {
+    return verb.send(items);
+  } catch (error) {
+    return items.map(() => (DcoError.is(error) ? error : new DcoError("system", String(error))));
+  }
 }
 
 const NOTHING_TRIED = new DcoError("busy", "nothing was tried yet", { effect: "none" });

@@ -117,6 +117,18 @@ test("each item settles by itself, and errors name it", async () => {
   expect(swapped[1]).toMatchObject({ error: { field: "peers[1]", operation: "swapKeysOf" } });
 });
 
+test("a send that fails as a whole fails each item, and takes nothing", async () => {
+  const { dco, backend, transport } = await setUp();
+  await dco.addPeers([peer(1, transport), peer(2, transport)]);
+  backend.refuse = () => {
+    throw new DcoError("closed", "the socket is closed", { effect: "none" });
+  };
+  const keys = [1, 2].map((peer) => ({ peer, key: freshKey() }));
+  expect(outcome(await dco.installKeys(keys))).toEqual(["closed", "closed"]);
+  backend.refuse = () => undefined;
+  expect(outcome(await dco.installKeys(keys))).toEqual([true, true]);
+});
+
 test("both keys of a peer in one call: the second sees the first", async () => {
   const { dco, transport } = await setUp();
   await dco.addPeers([peer(1, transport), peer(2, transport)]);
