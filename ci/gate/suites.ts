@@ -97,7 +97,20 @@ export async function behaviour(pattern: string): Promise<SuiteResult> {
   const counted = new ClosingLine();
   // The guest's own word for the kernel that it runs.
   const script = 'echo "# kernel $(uname -r)"; exec "$@"';
-  const vm = ["--kernel", pattern, "--timeout", "1080", "--", "sh", "-c", script, "sh", node, FOR_EMULATION, cases];
+  const vm = [
+    "--kernel",
+    pattern,
+    "--timeout",
+    "1080",
+    "--",
+    "sh",
+    "-c",
+    script,
+    "sh",
+    node,
+    FOR_EMULATION,
+    cases,
+  ];
   let begun = false;
   const attempt = () =>
     run("bash", [inRoot("ci", "vm", "run"), ...vm], {
