@@ -366,8 +366,10 @@ export class OvpnInterface implements BackendInterface {
    */
   async #removePeersFirst(): Promise<void> {
     const ids = [...this.#peers.keys(), ...this.#strangers];
+    // All of them take from one iterator, in the order in which the peers came.
+    const left = ids.values();
     const remove = async () => {
-      for (let id = ids.pop(); id !== undefined; id = ids.pop()) await this.removePeer(id).catch(() => {});
+      for (const id of left) await this.removePeer(id).catch(() => {});
     };
     await Promise.all(Array.from({ length: Math.min(LANES, ids.length) }, remove));
   }
