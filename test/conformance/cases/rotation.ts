@@ -13,7 +13,7 @@ import type { World } from "../world.ts";
 async function underTraffic(
   world: World,
   ends: readonly [End, End],
-  change: (flowing: () => Promise<void>) => Promise<void>,
+  change: (flowing: (enough?: number) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const [a, b] = ends;
   const running = [
