@@ -33,7 +33,7 @@ export {
   validatePeerId,
   validateSetPeer,
 } from "./validate/peer.ts";
-export { at, readChoice, readFields, validateArray } from "./validate/shape.ts";
+export { at, readBoolean, readChoice, readFields, validateArray } from "./validate/shape.ts";
 export {
   checkOnlyRemote,
   checkRemoteFamily,
