@@ -215,7 +215,7 @@ export async function listenTcp(plane: DataPlane, request: ListenRequest): Promi
       host: addressText(local, local.family),
       port: local.port,
       backlog,
-      ipv6Only: !dualStack,
+      ipv6Only: local.family === 6 && !dualStack,
       exclusive: true,
     });
     await once(server, "listening");

@@ -34,15 +34,18 @@ export async function openUdpTransport(
 ): Promise<UdpTransport> {
   const { local, remote, dualStack, receiveBuffer } = request;
   const family = local?.family ?? remote?.family ?? 4;
-  const socket = createSocket({ type: family === 6 ? "udp6" : "udp4", ipv6Only: !dualStack, lookup });
+  const kind = family === 6 ? ({ type: "udp6", ipv6Only: !dualStack } as const) : ({ type: "udp4" } as const);
+  const socket = createSocket({ ...kind, lookup });
   const any = family === 6 ? "::" : "0.0.0.0";
+  // It listens within the call that binds it, since nothing is looked up.
+  const listening = once(socket, "listening");
   try {
     socket.bind({
       address: local ? addressText(local, family) : any,
       port: local?.port ?? 0,
       exclusive: true,
     });
-    await once(socket, "listening");
+    await listening;
   } catch (error) {
     socket.close();
     throw bindError(error, local);
