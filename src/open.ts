@@ -6,7 +6,7 @@ import { DcoError, describeError, invalid } from "./core/errors.ts";
 import { throwIfAborted } from "./core/lifetime.ts";
 import type { CallOptions, DriverInfo } from "./core/model.ts";
 import type { WireTrace } from "./core/trace.ts";
-import { readBoolean, readChoice, readFields, readSignal } from "./core/validate.ts";
+import { INT_MAX, readBoolean, readChoice, readFields, readInteger, readSignal } from "./core/validate.ts";
 
 /** Options of {@link openDriver}. */
 export interface OpenDriverOptions extends CallOptions {
@@ -23,10 +23,23 @@ export interface OpenDriverOptions extends CallOptions {
   readonly ffi?: "koffi" | "ffi-rs";
   /** Linux: who puts netlink sockets into the event loop. Default `auto`: the netlink package where it loads. */
   readonly eventTransport?: "auto" | "netlink" | "ffi";
+  /**
+   * Linux: bytes of the kernel's buffer for events, of each network namespace in use; default 8 MiB, room for some
+   * 8,700 events that this process has not read yet. What does not fit ends in `overflow` and `snapshot`.
+   */
+  readonly eventBuffer?: number;
 }
 
 const BACKENDS = ["auto", "linux", "linux-legacy", "freebsd", "windows", "userspace"] as const;
-const FIELDS = ["signal", "backend", "allowUserspace", "trace", "ffi", "eventTransport"] as const;
+const FIELDS = [
+  "signal",
+  "backend",
+  "allowUserspace",
+  "trace",
+  "ffi",
+  "eventTransport",
+  "eventBuffer",
+] as const;
 
 /**
  * Opens the driver of this platform's kernel.
@@ -44,6 +57,10 @@ export async function openDriver(options: OpenDriverOptions = {}): Promise<DcoDr
       "netlink",
       "ffi",
     ]);
+    const eventBuffer =
+      fields.eventBuffer === undefined
+        ? undefined
+        : readInteger(fields.eventBuffer, "eventBuffer", 1, INT_MAX);
     if (fields.trace !== undefined && typeof fields.trace !== "function") {
       throw invalid("trace", "must be a function");
     }
@@ -51,7 +68,7 @@ export async function openDriver(options: OpenDriverOptions = {}): Promise<DcoDr
     const allowUserspace =
       fields.allowUserspace === undefined ? false : readBoolean(fields.allowUserspace, "allowUserspace");
     throwIfAborted(signal);
-    const driver = await open(backend, allowUserspace, { ffi, eventTransport, trace });
+    const driver = await open(backend, allowUserspace, { ffi, eventTransport, eventBuffer, trace });
     if (signal?.aborted) {
       await driver.close();
       throwIfAborted(signal);

@@ -98,12 +98,25 @@ export async function behaviour(pattern: string): Promise<SuiteResult> {
   // The guest's own word for the kernel that it runs.
   const script = 'echo "# kernel $(uname -r)"; exec "$@"';
   const vm = ["--kernel", pattern, "--timeout", "1080", "--", "sh", "-c", script, "sh", node, cases];
-  const ended = await run("bash", [inRoot("ci", "vm", "run"), ...vm], {
-    seconds: 1260,
-    onLine: (line) => counted.read(line),
-  });
+  let begun = false;
+  const attempt = () =>
+    run("bash", [inRoot("ci", "vm", "run"), ...vm], {
+      seconds: 1260,
+      onLine: (line) => {
+        begun ||= line.startsWith("TAP version");
+        counted.read(line);
+      },
+    });
+  let ended = await attempt();
+  if (!begun && ended.status === CRASHED) {
+    console.log("# Node crashed while it loaded the cases; it is started once more, see docs/development.md");
+    ended = await attempt();
+  }
   return counted.result(ended);
 }
+
+/** What a shell makes of SIGSEGV. */
+const CRASHED = 139;
 
 /** Prints the lines of a runner as they come, but for the closing one, whose counts the summary gives. */
 class ClosingLine {

@@ -33,7 +33,15 @@ export {
   validatePeerId,
   validateSetPeer,
 } from "./validate/peer.ts";
-export { at, readBoolean, readChoice, readFields, validateArray } from "./validate/shape.ts";
+export {
+  at,
+  INT_MAX,
+  readBoolean,
+  readChoice,
+  readFields,
+  readInteger,
+  validateArray,
+} from "./validate/shape.ts";
 export {
   checkOnlyRemote,
   checkRemoteFamily,

@@ -22,6 +22,8 @@ export interface System {
   readonly posix: Posix;
   readonly tracer: WireTracer;
   readonly eventTransport: EventTransport;
+  /** Bytes of the kernel's buffer for events, of each namespace. */
+  readonly eventBuffer: number;
 }
 
 /** An event socket with its listeners: opened with the first, closed with the last. */
@@ -90,6 +92,7 @@ export class NamespaceContext {
             {
               protocol,
               group: group(),
+              bufferBytes: system.eventBuffer,
               onDatagram: (datagram) => listener.onDatagram(datagram),
               onOverflow: (lost) => listener.onOverflow(lost),
             },

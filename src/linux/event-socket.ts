@@ -24,8 +24,11 @@ const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_NO_ENOBUFS = 5;
 const EAGAIN = 11;
 
-/** A notification takes about 960 bytes of the buffer (measured): room for some 8,700. */
-const RECEIVE_BUFFER = 8 << 20;
+/**
+ * Bytes of buffer that an event socket asks for by default. A notification takes about 960 of them (measured): room
+ * for some 8,700.
+ */
+export const EVENT_BUFFER_BYTES = 8 << 20;
 
 /** Largest datagram read; notifications of both families are below 4 KiB. */
 const DATAGRAM_BYTES = 65536;
@@ -37,6 +40,8 @@ const BATCH = 256;
 export interface EventSocketOptions {
   readonly protocol: number;
   readonly group: number;
+  /** Bytes of buffer to ask for. */
+  readonly bufferBytes: number;
   /** One datagram from the kernel; valid only during the call. */
   readonly onDatagram: (datagram: Uint8Array) => void;
   /** The kernel had no room; how many messages were lost since the last time. */
@@ -60,8 +65,14 @@ export function openEventSocket(
   transport: EventTransport = "auto",
 ): EventSocket {
   const Raw = transport === "ffi" ? undefined : loadNetlinkPackage();
-  if (Raw) return openByPackage(posix, options, Raw);
-  if (transport === "netlink") {
+  if (Raw) {
+    try {
+      return openByPackage(posix, options, Raw);
+    } catch (error) {
+      // The package's errors have no number; the other way works, or says what is wrong.
+      if (transport === "netlink") throw error;
+    }
+  } else if (transport === "netlink") {
     throw new DcoError("unavailable", "the npm package netlink is not installed or does not load here");
   }
   return openByFfi(ffi, posix, options);
@@ -73,7 +84,7 @@ function openByFfi(ffi: Ffi, posix: Posix, options: EventSocketOptions): EventSo
     const address = Buffer.alloc(12);
     address.writeUInt16LE(AF_NETLINK, 0);
     posix.bind(fd, address);
-    prepare(posix, fd);
+    prepare(posix, fd, options.bufferBytes);
     posix.setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, options.group);
   } catch (error) {
     posix.close(fd);
@@ -130,7 +141,7 @@ function openByPackage(posix: Posix, options: EventSocketOptions, Raw: RawSocket
   const socket = new Raw(options.protocol, { messagePeeking: false, msgBufferSize: DATAGRAM_BYTES });
   try {
     const fd = findSocket(posix, options.protocol, socket.address().port);
-    prepare(posix, fd);
+    prepare(posix, fd, options.bufferBytes);
     const drops = new DropCounter(posix, fd);
     let closed = false;
     let scheduled = false;
@@ -175,12 +186,12 @@ function openByPackage(posix: Posix, options: EventSocketOptions, Raw: RawSocket
   }
 }
 
-function prepare(posix: Posix, fd: number): void {
+function prepare(posix: Posix, fd: number, bytes: number): void {
   posix.setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, 1);
   try {
-    posix.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER);
+    posix.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes);
   } catch {
-    posix.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
+    posix.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, bytes);
   }
 }
 

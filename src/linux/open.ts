@@ -7,12 +7,14 @@ import { loadFfi } from "../ffi/index.ts";
 import { createPosix } from "../ffi/posix.ts";
 import { LinuxBackend } from "./backend.ts";
 import type { LinuxDriver } from "./driver.ts";
-import type { EventTransport } from "./event-socket.ts";
+import { EVENT_BUFFER_BYTES, type EventTransport } from "./event-socket.ts";
 
 /** Options of {@link openLinuxDriver}. */
 export interface OpenLinuxDriverOptions {
   readonly ffi?: "koffi" | "ffi-rs" | undefined;
   readonly eventTransport?: EventTransport | undefined;
+  /** Bytes of the kernel's buffer for events, of each network namespace in use. Default {@link EVENT_BUFFER_BYTES}. */
+  readonly eventBuffer?: number | undefined;
   readonly trace?: WireTrace | undefined;
 }
 
@@ -24,6 +26,7 @@ export async function openLinuxDriver(options: OpenLinuxDriverOptions = {}): Pro
     posix: createPosix(ffi),
     tracer: new WireTracer(options.trace),
     eventTransport: options.eventTransport ?? "auto",
+    eventBuffer: options.eventBuffer ?? EVENT_BUFFER_BYTES,
   });
   return new CoreDriver(backend) as LinuxDriver;
 }

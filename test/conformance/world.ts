@@ -84,8 +84,18 @@ export interface World {
   /** Three. */
   readonly clients: readonly [Site, Site, Site];
 
-  /** Another driver, which knows nothing of the first, as another process would have one. */
-  openDriver(): Promise<DcoDriver>;
+  /**
+   * Another driver, which knows nothing of the first, as another process would have one.
+   *
+   * @param options `eventBuffer`: the kernel's room for events, in bytes, where that is the driver's choice
+   */
+  openDriver(options?: { readonly eventBuffer?: number }): Promise<DcoDriver>;
+  /**
+   * Another process removes all peers of an interface, while this one stands still: nothing runs here meanwhile.
+   *
+   * @returns how many it has removed
+   */
+  flushWhileStanding(site: Site, name: string): number;
   /** `driver.createInterface` at a site; deleted at the end of the case whatever becomes of it. */
   createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface>;
   /** Something to do at the end of the case; the latest first. */

@@ -8,9 +8,12 @@ import { badInterfaceCases } from "./bad-interfaces.ts";
 import { badKeyCases } from "./bad-keys.ts";
 import { badPeerCases } from "./bad-peers.ts";
 import { badTransportCases } from "./bad-transports.ts";
+import { burstCases } from "./bursts.ts";
 import { configureCases } from "./configure.ts";
 import { controlCases } from "./control.ts";
+import { descriptorCases } from "./descriptors.ts";
 import { driverCases } from "./driver.ts";
+import { enduranceCases } from "./endurance.ts";
 import { eventCases } from "./events.ts";
 import { floatCases } from "./float.ts";
 import { keyCases } from "./keys.ts";
@@ -25,6 +28,7 @@ import { refusedRightsCases } from "./refused-rights.ts";
 import { refusedSocketCases } from "./refused-sockets.ts";
 import { rotationCases } from "./rotation.ts";
 import { routeCases } from "./routes.ts";
+import { secretCases } from "./secrets.ts";
 import { statsCases } from "./stats.ts";
 import { transportCases } from "./transports.ts";
 
@@ -42,6 +46,7 @@ export const ALL_CASES: readonly Case[] = [
   ...rotationCases,
   ...statsCases,
   ...eventCases,
+  ...burstCases,
   ...floatCases,
   ...protectionCases,
   ...raceCases,
@@ -55,6 +60,9 @@ export const ALL_CASES: readonly Case[] = [
   ...refusedSocketCases,
   ...refusedRightsCases,
   ...killedCases,
+  ...secretCases,
+  ...descriptorCases,
+  ...enduranceCases,
 ];
 
 /** Groups that are run once with every way of getting events. */

@@ -39,6 +39,23 @@ function programs(): string {
   return made;
 }
 
+/** How to start a program at a site: command and arguments. */
+function commandOf(site: Site, program: string, order: unknown, by: readonly string[] = []): string[] {
+  const file = join(programs(), `${program}.mjs`);
+  const namespace = `--net=/run/netns/${namespaceOf(site)}`;
+  return ["nsenter", namespace, ...by, process.execPath, file, JSON.stringify(order)];
+}
+
+function environment(): NodeJS.ProcessEnv {
+  return { ...process.env, NODE_COMPILE_CACHE: join(programs(), "cache") };
+}
+
+/** Runs a program to its end while this process stands still; what it printed. */
+export function runChildSync(site: Site, program: string, order: unknown): string {
+  const [file = "", ...args] = commandOf(site, program, order);
+  return execFileSync(file, args, { encoding: "utf8", env: environment(), timeout: START_MS });
+}
+
 /** How to start one. */
 export interface ChildOptions {
   /** Programs that start it, such as `["unshare", "-Urn"]`. */
@@ -56,13 +73,8 @@ export class Child {
 
   /** @param order what the program is told; as JSON */
   constructor(world: World, site: Site, program: string, order: unknown, options: ChildOptions = {}) {
-    const made = programs();
-    const node = [process.execPath, join(made, `${program}.mjs`), JSON.stringify(order)];
-    const child = spawn(
-      "nsenter",
-      [`--net=/run/netns/${namespaceOf(site)}`, ...(options.by ?? []), ...node],
-      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_COMPILE_CACHE: join(made, "cache") } },
-    );
+    const [file = "", ...args] = commandOf(site, program, order, options.by);
+    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], env: environment() });
     this.#process = child;
     let rest = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

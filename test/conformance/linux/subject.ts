@@ -7,7 +7,7 @@ import { openDriver } from "../../../src/index.ts";
 import type { Subject } from "../world.ts";
 import { run } from "./command.ts";
 import { Network } from "./network.ts";
-import { LinuxWorld } from "./world.ts";
+import { LinuxWorld, type OpenLinux } from "./world.ts";
 
 /** Who puts netlink sockets into the event loop; see `openDriver`. */
 export type EventTransport = "auto" | "netlink" | "ffi";
@@ -21,7 +21,7 @@ export async function openLinuxSubject(eventTransport: EventTransport, variant?:
       throw new Error(`the subject linux needs the program ${program}`);
     });
   }
-  const open = () => openDriver({ backend: "linux", eventTransport });
+  const open: OpenLinux = (options) => openDriver({ backend: "linux", eventTransport, ...options });
   const probe = await open();
   const { info, capabilities } = probe;
   await probe.close();

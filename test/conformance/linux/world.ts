@@ -6,11 +6,15 @@ import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import { DcoError } from "../../../src/core/errors.ts";
 import type { CreateInterfaceOptions } from "../../../src/core/model.ts";
 import type { ClosableWorld, ForeignOwner, ForeignSocket, PingOptions, Site } from "../world.ts";
+import { runChildSync } from "./child.ts";
 import type { LinuxSite, Network } from "./network.ts";
 import { startOwner } from "./owner.ts";
 import { startPing } from "./ping.ts";
 import { openForeignSocket } from "./socket.ts";
 import { inspectInterface } from "./system.ts";
+
+/** Makes a driver of the subject's kind. */
+export type OpenLinux = (options?: { readonly eventBuffer?: number }) => Promise<DcoDriver>;
 
 /** See {@link ClosableWorld}. */
 export class LinuxWorld implements ClosableWorld {
@@ -18,12 +22,12 @@ export class LinuxWorld implements ClosableWorld {
   readonly server: LinuxSite;
   readonly clients: readonly [LinuxSite, LinuxSite, LinuxSite];
   readonly #network: Network;
-  readonly #open: () => Promise<DcoDriver>;
+  readonly #open: OpenLinux;
   readonly #cleanups: (() => unknown)[] = [];
   #closed = false;
 
   /** @param open makes a driver */
-  constructor(network: Network, driver: DcoDriver, open: () => Promise<DcoDriver>) {
+  constructor(network: Network, driver: DcoDriver, open: OpenLinux) {
     const [server, ...clients] = network.sites as [LinuxSite, LinuxSite, LinuxSite, LinuxSite];
     this.server = server;
     this.clients = clients;
@@ -37,10 +41,14 @@ export class LinuxWorld implements ClosableWorld {
     return this.driver.capabilities;
   }
 
-  async openDriver(): Promise<DcoDriver> {
-    const driver = await this.#open();
+  async openDriver(options?: { readonly eventBuffer?: number }): Promise<DcoDriver> {
+    const driver = await this.#open(options);
     this.onClose(() => driver.close());
     return driver;
+  }
+
+  flushWhileStanding(site: Site, name: string): number {
+    return Number(runChildSync(site, "flush", { name }));
   }
 
   async createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface> {
@@ -128,10 +136,7 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   async startOwner(site: Site, name: string, peers: readonly number[]): Promise<ForeignOwner> {
-    const { namespace, ipv4: address } = this.#site(site);
-    const owner = await startOwner({ namespace, name, address, peers });
-    this.onClose(() => owner.kill());
-    return owner;
+    return startOwner(this, site, name, peers);
   }
 
   async close(): Promise<void> {
