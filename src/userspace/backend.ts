@@ -8,7 +8,6 @@ import type {
   BackendInterface,
   BackendRules,
   CreateInterfaceRequest,
-  Extras,
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError, unsupported } from "../core/errors.ts";
@@ -71,6 +70,9 @@ export class UserspaceBackend implements BackendDriver {
 
   async createInterface(request: CreateInterfaceRequest): Promise<BackendInterface> {
     const { mode, onExisting, extras } = request;
+    if (request.deleteOnClose === false) {
+      throw unsupported("survivesProcess", "an interface goes with who made it", { effect: "none" });
+    }
     const existing = request.name === undefined ? undefined : this.#registry.get(request.name);
     if (existing && onExisting === "adopt") {
       const problem = "an interface is of use only to who made it";
@@ -95,7 +97,7 @@ export class UserspaceBackend implements BackendDriver {
   }
 
   /** Those of this process: of others nothing is known. */
-  async listInterfaces(_extras: Extras): Promise<InterfaceInfo[]> {
+  async listInterfaces(): Promise<InterfaceInfo[]> {
     return this.#registry.all().map(({ info }) => info);
   }
 

@@ -8,10 +8,11 @@ import type { Case } from "./case.ts";
 import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
 import { type EventTransport, openLinuxSubject } from "./linux/subject.ts";
 import { type CaseResult, Runner } from "./runner.ts";
+import { openUserspaceSubject } from "./userspace/subject.ts";
 import type { Subject } from "./world.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|userspace] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** A subject that is opened when its turn comes, and the cases for it. */
 interface Round {
@@ -64,6 +65,7 @@ async function main(): Promise<number> {
 }
 
 function rounds(subject: string, eventTransport: string, cases: readonly Case[]): Round[] {
+  if (subject === "userspace") return [{ open: openUserspaceSubject, cases }];
   if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
   if (eventTransport !== "auto") {
     if (eventTransport !== "netlink" && eventTransport !== "ffi") throw new Error(USAGE);

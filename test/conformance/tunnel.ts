@@ -67,7 +67,7 @@ export async function openEnd(world: World, site: Site, options: EndOptions): Pr
   const dco = await world.createInterface(site, { mode });
   const events = new Recorder(dco);
   const addresses = [`${vpn.ipv4}/24`, `${vpn.ipv6}/64`];
-  await dco.configure({ addresses, up: true, ...options.config });
+  await world.configure(site, dco, { addresses, up: true, ...options.config });
   const transport = await dco.openTransport({
     protocol: "udp",
     ...(!options.transport?.adopt && {

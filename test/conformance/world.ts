@@ -5,7 +5,7 @@
  */
 import type { Capabilities } from "../../src/core/capabilities.ts";
 import type { DcoDriver, DcoInterface } from "../../src/core/contract.ts";
-import type { CallOptions, CreateInterfaceOptions, Endpoint } from "../../src/core/model.ts";
+import type { CallOptions, CreateInterfaceOptions, Endpoint, InterfaceConfig } from "../../src/core/model.ts";
 
 /** A host, or what stands for one. All sites of a world are on one network, outside the tunnel. */
 export interface Site {
@@ -84,6 +84,9 @@ export interface World {
   /** Three. */
   readonly clients: readonly [Site, Site, Site];
 
+  /** How long a second of keepalive takes here, in milliseconds: 1000, unless the driver's clock is the world's. */
+  readonly second: number;
+
   /**
    * Another driver, which knows nothing of the first, as another process would have one.
    *
@@ -98,6 +101,8 @@ export interface World {
   flushWhileStanding(site: Site, name: string): number;
   /** `driver.createInterface` at a site; deleted at the end of the case whatever becomes of it. */
   createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface>;
+  /** `dco.configure`; where the interface is none of the system's, the addresses become those of the site itself. */
+  configure(site: Site, dco: DcoInterface, config: InterfaceConfig): Promise<void>;
   /** Something to do at the end of the case; the latest first. */
   onClose(cleanup: () => unknown): void;
 
@@ -133,6 +138,14 @@ export interface ClosableWorld extends World {
   close(): Promise<void>;
 }
 
+/** What the sites of a subject are. */
+export interface Sites {
+  /** Hosts with an operating system: network interfaces, link-local addresses, namespaces or machines of their own. */
+  readonly system: boolean;
+  /** `moveAddress` works. */
+  readonly movable: boolean;
+}
+
 /** A driver under test with its surroundings: makes a world for every case. */
 export interface Subject {
   readonly name: string;
@@ -141,6 +154,8 @@ export interface Subject {
   /** Lines for the summary. */
   readonly description: readonly string[];
   readonly capabilities: Capabilities;
+  /** Default: hosts that can do all. */
+  readonly sites?: Sites;
   /** Added to the names of cases, where they are run once more in another way. */
   readonly variant?: string;
   open(): Promise<ClosableWorld>;

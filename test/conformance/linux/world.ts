@@ -4,7 +4,7 @@
 import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import { DcoError } from "../../../src/core/errors.ts";
-import type { CreateInterfaceOptions } from "../../../src/core/model.ts";
+import type { CreateInterfaceOptions, InterfaceConfig } from "../../../src/core/model.ts";
 import type { ClosableWorld, ForeignOwner, ForeignSocket, PingOptions, Site } from "../world.ts";
 import { runChildSync } from "./child.ts";
 import type { LinuxSite, Network } from "./network.ts";
@@ -19,6 +19,7 @@ export type OpenLinux = (options?: { readonly eventBuffer?: number }) => Promise
 /** See {@link ClosableWorld}. */
 export class LinuxWorld implements ClosableWorld {
   readonly driver: DcoDriver;
+  readonly second = 1000;
   readonly server: LinuxSite;
   readonly clients: readonly [LinuxSite, LinuxSite, LinuxSite];
   readonly #network: Network;
@@ -61,6 +62,10 @@ export class LinuxWorld implements ClosableWorld {
       });
     });
     return dco;
+  }
+
+  async configure(_site: Site, dco: DcoInterface, config: InterfaceConfig): Promise<void> {
+    await dco.configure(config);
   }
 
   onClose(cleanup: () => unknown): void {
