@@ -31,6 +31,7 @@ import { routeCases } from "./routes.ts";
 import { secretCases } from "./secrets.ts";
 import { statsCases } from "./stats.ts";
 import { transportCases } from "./transports.ts";
+import { unsupportedCases } from "./unsupported.ts";
 
 /** In the order in which they are run. */
 export const ALL_CASES: readonly Case[] = [
@@ -56,6 +57,7 @@ export const ALL_CASES: readonly Case[] = [
   ...badTransportCases,
   ...badInterfaceCases,
   ...badArgumentCases,
+  ...unsupportedCases,
   ...refusalCases,
   ...refusedSocketCases,
   ...refusedRightsCases,

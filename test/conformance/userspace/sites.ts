@@ -41,10 +41,10 @@ export class SitesBackend implements BackendDriver {
   readonly #first: UserspaceBackend;
   readonly rules: BackendRules;
 
-  constructor(sites: readonly UserspaceSite[]) {
-    this.#backends = new Map(
-      sites.map(({ name, registry }) => [name, new UserspaceBackend({ registry, clock: FAST_CLOCK })]),
-    );
+  constructor(sites: readonly UserspaceSite[], firstPacketId = 1) {
+    const open = ({ registry }: UserspaceSite) =>
+      new UserspaceBackend({ registry, firstPacketId, clock: FAST_CLOCK });
+    this.#backends = new Map(sites.map((site) => [site.name, open(site)]));
     this.#first = [...this.#backends.values()][0] as UserspaceBackend;
     const site: ExtraRules = {
       site: (value) => (this.#backends.has(value as string) ? undefined : "is no site"),

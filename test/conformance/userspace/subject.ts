@@ -9,6 +9,9 @@ import { UserspaceWorld } from "./world.ts";
 export async function openUserspaceSubject(): Promise<Subject> {
   const probe = await openDriver({ backend: "userspace" });
   const { info, capabilities } = probe;
+  // With the first listener Node opens a descriptor that it keeps.
+  const dco = await probe.createInterface({ mode: "p2p" });
+  await (await dco.listen({ protocol: "tcp", local: "127.0.0.1:0" })).close();
   await probe.close();
   // Runs at the same time do not meet, and neither do the cases of one.
   const network = `127.${1 + (process.pid % 250)}`;

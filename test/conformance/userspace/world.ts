@@ -9,7 +9,7 @@ import { CoreDriver } from "../../../src/core/driver.ts";
 import type { CreateInterfaceOptions, InterfaceConfig } from "../../../src/core/model.ts";
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
 import { inTime } from "../expect.ts";
-import type { ClosableWorld, ForeignSocket, PingOptions, Site, SystemInterface } from "../world.ts";
+import type { ClosableWorld, ForeignSocket, PingOptions, Site, SystemInterface, World } from "../world.ts";
 import { SECOND } from "./clock.ts";
 import { makeSite, SitesBackend, type UserspaceSite } from "./sites.ts";
 
@@ -47,12 +47,30 @@ export class UserspaceWorld implements ClosableWorld {
     );
   }
 
+  /** The same world, with drivers whose keys begin with this packet id. */
+  withFirstPacketId(firstPacketId: number): World {
+    const driver = this.#driver(firstPacketId);
+    return Object.assign(Object.create(this) as UserspaceWorld, {
+      createInterface: (site: Site, options: CreateInterfaceOptions) =>
+        this.#createInterface(driver, site, options),
+      configure: this.configure.bind(this),
+    });
+  }
+
   async openDriver(): Promise<DcoDriver> {
     return this.#driver();
   }
 
-  async createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface> {
-    const dco = await this.driver.createInterface({ ...options, ...site.extras });
+  createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface> {
+    return this.#createInterface(this.driver, site, options);
+  }
+
+  async #createInterface(
+    driver: DcoDriver,
+    site: Site,
+    options: CreateInterfaceOptions,
+  ): Promise<DcoInterface> {
+    const dco = await driver.createInterface({ ...options, ...site.extras });
     this.onClose(() => dco.close());
     this.#at(site).host.attach(dco.name, (dco.extras as UserspaceExtras).packets);
     return dco;
@@ -160,8 +178,8 @@ export class UserspaceWorld implements ClosableWorld {
     if (failures.length > 1) throw new AggregateError(failures, "several things could not be closed");
   }
 
-  #driver(): DcoDriver {
-    const driver = new CoreDriver(new SitesBackend([this.server, ...this.clients]));
+  #driver(firstPacketId?: number): DcoDriver {
+    const driver = new CoreDriver(new SitesBackend([this.server, ...this.clients], firstPacketId));
     this.onClose(() => driver.close());
     return driver;
   }
