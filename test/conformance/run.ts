@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import type { Case } from "./case.ts";
 import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
 import { type EventTransport, openLinuxSubject } from "./linux/subject.ts";
+import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
 import { type CaseResult, Runner } from "./runner.ts";
 import { userspaceCases } from "./userspace/cases.ts";
 import { openUserspaceSubject } from "./userspace/subject.ts";
@@ -14,7 +15,7 @@ import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
 import type { Subject } from "./world.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux|userspace] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|userspace|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** A subject that is opened when its turn comes, and the cases for it. */
 interface Round {
@@ -71,6 +72,13 @@ async function main(): Promise<number> {
 }
 
 function rounds(subject: string, eventTransport: string, cases: readonly Case[]): Round[] {
+  if (subject === "mixed") {
+    const both = cases.filter(isForBoth);
+    return (["clients", "server"] as const).map((userspace) => ({
+      open: () => openMixedSubject(userspace),
+      cases: both,
+    }));
+  }
   if (subject === "userspace") return [{ open: openUserspaceSubject, cases }];
   if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
   if (eventTransport !== "auto") {

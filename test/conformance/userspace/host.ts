@@ -7,10 +7,16 @@ import { parseIp } from "../../../src/core/ip.ts";
 import type { PingOptions, PingResult, RunningPing } from "../world.ts";
 import { addressesOf, decodeEcho, type Echo, encodeEcho, oneHopLess } from "./icmp.ts";
 
-/** All is in one process: what has not come by then, in seconds, does not come. */
-const LONGEST_WAIT = 0.2;
-/** For the same reason requests follow each other that many times faster than was asked. */
-const HASTE = 10;
+/** How pings are sent. */
+export interface Pace {
+  /** Requests follow each other that many times faster than was asked. */
+  readonly haste: number;
+  /** What has not come by then, in seconds, does not come. */
+  readonly longestWait: number;
+}
+
+/** All is in one process. */
+const AT_ONCE: Pace = { haste: 10, longestWait: 0.2 };
 /** When a ping is stopped, what is under way gets this long, in seconds. */
 const STOP_WAIT = 5;
 
@@ -29,8 +35,13 @@ interface Link {
 export class Host {
   readonly #links = new Map<string, Link>();
   readonly #pings = new Map<number, (echo: Echo) => void>();
+  readonly #pace: Pace;
   #nextPing = 1;
   forwards = false;
+
+  constructor(pace = AT_ONCE) {
+    this.#pace = pace;
+  }
 
   /** Takes the packets of an interface. */
   attach(name: string, packets: Duplex): void {
@@ -57,7 +68,8 @@ export class Host {
 
   startPing(to: string, options: PingOptions = {}): RunningPing {
     const { count = Number.POSITIVE_INFINITY, size = 56, interval = 0.05, wait = 5 } = options;
-    const ping = new Ping(count, (interval * 1000) / HASTE, Math.min(wait, LONGEST_WAIT), (sequence) => {
+    const pause = (interval * 1000) / this.#pace.haste;
+    const ping = new Ping(count, pause, Math.min(wait, this.#pace.longestWait), (sequence) => {
       const destination = Buffer.from(parseIp(to) as Uint8Array);
       const link = this.#linkTo(destination);
       const source = link?.addresses.find(({ bytes }) => bytes.length === destination.length)?.bytes;
