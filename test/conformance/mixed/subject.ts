@@ -29,6 +29,7 @@ const NOT_HERE = [
   "a transport at another site",
   "interfaces at different sites",
   "a local address that is in use",
+  "a protocol that the driver does not carry",
 ];
 
 export function isForBoth({ group, name }: Case): boolean {
