@@ -30,7 +30,7 @@ const names = Object.keys(titles) as SuiteName[];
 
 /** What the design names and no suite covers yet. */
 const outOfScope = [
-  "Linux ovpn over TCP: in the code, without behaviour cases yet; the module ovpn-dco-v2: not in this release",
+  "the module ovpn-dco-v2: not in this release",
   "FreeBSD if_ovpn, Windows ovpn-dco-win: not in this release",
 ];
 

@@ -109,6 +109,10 @@ export interface Capabilities {
   readonly errorText: boolean;
   /** Linux network namespaces for interfaces and transports. */
   readonly namespaces: boolean;
+  /** `mark` of a transport on Linux: on these protocols the data packets have it as well. */
+  readonly socketMark: readonly TransportProtocol[];
+  /** `device` of a transport on Linux: on these protocols the data packets leave by it as well. */
+  readonly bindToDevice: readonly TransportProtocol[];
 }
 
 /** The name of a capability. */

@@ -40,6 +40,8 @@ export {
   readChoice,
   readFields,
   readInteger,
+  readShape,
+  type Shape,
   validateArray,
 } from "./validate/shape.ts";
 export {

@@ -70,5 +70,7 @@ export function freebsdCapabilities({ floats, replayProtection }: FreebsdFacts):
     mtu: { min: 576, max: MAX_MTU, default: 1428 },
     errorText: false,
     namespaces: false,
+    socketMark: [],
+    bindToDevice: [],
   };
 }

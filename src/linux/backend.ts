@@ -15,10 +15,11 @@ import type { DriverInfo, InterfaceInfo, InterfaceMode } from "../core/model.ts"
 import { ovpnCapabilities } from "./capabilities.ts";
 import { Contexts, type NamespaceContext, type System } from "./context.ts";
 import { type OvpnFamily, resolveOvpn } from "./family.ts";
-import { createLink, findLink, linkMode, listLinks, removeLink, requireLink } from "./links.ts";
+import { createLink, findLink, linkMode, listLinks, removeLink, requireLink, takeOver } from "./links.ts";
 import { type NamespaceInput, namespaceProblem } from "./namespace.ts";
 import type { LinkInfo } from "./netlink/link.ts";
 import { OvpnInterface } from "./ovpn-interface.ts";
+import { markProblem } from "./socket-options.ts";
 
 /** The kind of our links. */
 const KIND = "ovpn";
@@ -34,24 +35,22 @@ const RESERVED_NAMES = ["all", "default"];
 
 const namespaceRule = { namespace: namespaceProblem };
 
+const socketRules = {
+  ...namespaceRule,
+  mark: markProblem,
+  device: (value: unknown) =>
+    typeof value === "string" ? nameProblem(value) : "must be an interface's name",
+};
+
 /** What is the platform's own in arguments. */
 export const LINUX_RULES: BackendRules = {
-  interfaceNameProblem: (name) => {
-    if (name === "" || name === "." || name === "..") return "is not a name that Linux takes";
-    if (Buffer.byteLength(name) > NAME_BYTES)
-      return `is longer than the ${NAME_BYTES} bytes that Linux takes`;
-    if (/[/:\s\0]/.test(name)) return "must not hold a slash, a colon or white space";
-    if (Buffer.from(name).includes(NO_BREAK_SPACE))
-      return "must not hold the byte 0xA0, which is white space to Linux";
-    if (RESERVED_NAMES.includes(name)) return "is not a name that Linux takes";
-    return name.includes("%") ? "must not hold a percent sign, which Linux takes for a pattern" : undefined;
-  },
+  interfaceNameProblem: nameProblem,
   extras: {
     createInterface: namespaceRule,
     adoptInterface: namespaceRule,
     listInterfaces: namespaceRule,
-    openTransport: namespaceRule,
-    listen: namespaceRule,
+    openTransport: socketRules,
+    listen: socketRules,
   },
 };
 
@@ -98,6 +97,7 @@ export class LinuxBackend implements BackendDriver {
         const link = requireLink(context, existing.name, KIND);
         if (onExisting === "adopt") {
           checkMode(link, mode);
+          takeOver(context, link);
           return this.#interface(context, link, false);
         }
         await removeLink(context, link.index);
@@ -113,6 +113,7 @@ export class LinuxBackend implements BackendDriver {
     return this.#inContext(request.extras, async (context) => {
       const link = requireLink(context, request.name, KIND);
       if (request.mode !== undefined) checkMode(link, request.mode);
+      if (request.role === "owner") takeOver(context, link);
       return this.#interface(context, link, false);
     });
   }
@@ -179,4 +180,14 @@ function checkMode(link: LinkInfo, wanted: InterfaceMode): void {
     field: "mode",
     effect: "none",
   });
+}
+
+function nameProblem(name: string): string | undefined {
+  if (name === "" || name === "." || name === "..") return "is not a name that Linux takes";
+  if (Buffer.byteLength(name) > NAME_BYTES) return `is longer than the ${NAME_BYTES} bytes that Linux takes`;
+  if (/[/:\s\0]/.test(name)) return "must not hold a slash, a colon or white space";
+  if (Buffer.from(name).includes(NO_BREAK_SPACE))
+    return "must not hold the byte 0xA0, which is white space to Linux";
+  if (RESERVED_NAMES.includes(name)) return "is not a name that Linux takes";
+  return name.includes("%") ? "must not hold a percent sign, which Linux takes for a pattern" : undefined;
 }

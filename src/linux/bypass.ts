@@ -5,39 +5,46 @@ import type { IpAddress } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
 import type { NamespaceContext } from "./context.ts";
 import { RTNL_FORMAT } from "./formats.ts";
-import {
-  decodeRoute,
-  deleteRoute,
-  getRoute,
-  newRoute,
-  type RouteRequest,
-  RTPROT_STATIC,
-} from "./netlink/route.ts";
+import { decodeRoute, getRoute } from "./netlink/route.ts";
+import type { OwnRoute, OwnRoutes } from "./routes.ts";
 
 /** The bypass routes of one interface. They are on other interfaces, so they must be taken back in the end. */
 export class BypassRoutes {
   readonly #context: NamespaceContext;
+  readonly #own: OwnRoutes;
   readonly #ifindex: number;
-  /** Ours, by address; undefined where none was needed, or somebody else's is there. */
-  readonly #routes = new Map<string, RouteRequest | undefined>();
+  /** By address; undefined where none was needed. */
+  readonly #routes = new Map<string, OwnRoute | undefined>();
 
   /** @param ifindex the tunnel's interface */
-  constructor(context: NamespaceContext, ifindex: number) {
+  constructor(context: NamespaceContext, own: OwnRoutes, ifindex: number) {
     this.#context = context;
+    this.#own = own;
     this.#ifindex = ifindex;
   }
 
   /**
-   * Makes exactly these addresses bypass the tunnel, each the way that it is reached now.
+   * Makes these addresses bypass the tunnel too, each the way that it is reached now.
    *
    * Errors: `socket`, for an address that nothing but the tunnel leads to.
    */
-  set(addresses: readonly IpAddress[]): void {
+  add(addresses: readonly IpAddress[]): void {
+    for (const [at, address] of addresses.entries()) {
+      if (!this.#routes.has(address.text)) this.#routes.set(address.text, this.#add(address, at));
+    }
+  }
+
+  /** Lets no others bypass it. */
+  keep(addresses: readonly IpAddress[]): void {
     const wanted = new Set(addresses.map(({ text }) => text));
     for (const text of [...this.#routes.keys()]) if (!wanted.has(text)) this.#remove(text);
-    for (const address of addresses) {
-      if (!this.#routes.has(address.text)) this.#routes.set(address.text, this.#add(address));
-    }
+  }
+
+  /** The kernel forgets routes through an interface that goes down; this one is up. */
+  restore(ifindex: number): void {
+    this.#own.restore(
+      [...this.#routes.values()].filter((route) => route?.interface === ifindex) as OwnRoute[],
+    );
   }
 
   /** Takes all back; goes on when one cannot be removed. */
@@ -51,7 +58,7 @@ export class BypassRoutes {
     }
   }
 
-  #add(address: IpAddress): RouteRequest | undefined {
+  #add(address: IpAddress, at: number): OwnRoute | undefined {
     const { rtnl } = this.#context;
     const destination = address.bytes;
     const [way] = rtnl.request(
@@ -74,30 +81,24 @@ export class BypassRoutes {
         },
       );
     }
-    const route: RouteRequest = {
+    const route: OwnRoute = {
+      field: `bypass[${at}]`,
       destination,
       prefixLength: destination.length * 8,
       gateway: way.gateway,
+      // The gateway is known to be reachable, and the answer does not tell if by such a flag.
+      onlink: way.gateway !== undefined,
       interface: way.interface,
-      protocol: RTPROT_STATIC,
+      // Unlike that of any other tunnel, which may bypass the same address, and outlive this one.
+      metric: this.#ifindex,
     };
-    try {
-      rtnl.request(RTNL_FORMAT, (to, seq) => newRoute(to, seq, route));
-      return route;
-    } catch (error) {
-      if (DcoError.is(error) && error.code === "exists") return undefined;
-      throw error;
-    }
+    this.#own.change([], [route]);
+    return route;
   }
 
   #remove(text: string): void {
     const route = this.#routes.get(text);
     this.#routes.delete(text);
-    if (route === undefined) return;
-    try {
-      this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => deleteRoute(to, seq, route));
-    } catch (error) {
-      if (!DcoError.is(error) || error.code !== "not-found") throw error;
-    }
+    if (route) this.#own.change([route], []);
   }
 }

@@ -58,5 +58,7 @@ export function ovpnCapabilities(has71: boolean): Capabilities {
     mtu: { min: 68, max: 65535 - HEADROOM, default: 1500 - HEADROOM },
     errorText: true,
     namespaces: true,
+    socketMark: ["udp", "tcp"],
+    bindToDevice: ["tcp"],
   };
 }

@@ -2,27 +2,15 @@
  * Makes an interface be as described: MTU, addresses, up or down, routes.
  */
 import type { ConfigureRequest, IpPrefix, RouteRequest } from "../core/backend.ts";
-import { DcoError, invalid } from "../core/errors.ts";
+import { invalid, withEffect } from "../core/errors.ts";
 import { IPV6_MIN_MTU } from "../core/validate.ts";
+import { Addresses } from "./addresses.ts";
 import { BypassRoutes } from "./bypass.ts";
 import type { NamespaceContext } from "./context.ts";
 import { RTNL_FORMAT } from "./formats.ts";
 import { findLink } from "./links.ts";
-import {
-  type AddressInfo,
-  decodeAddress,
-  deleteAddress,
-  dumpAddresses,
-  IFA_F_NODAD,
-  newAddress,
-} from "./netlink/address.ts";
 import { setLink } from "./netlink/link.ts";
-import { deleteRoute, newRoute, RTPROT_STATIC, type RouteRequest as WireRoute } from "./netlink/route.ts";
-
-const ESRCH = 3;
-const ENODEV = 19;
-const EADDRNOTAVAIL = 99;
-const ENETDOWN = 100;
+import { type OwnRoute, OwnRoutes } from "./routes.ts";
 
 /** As OpenVPN gives to the routes of its clients: those that the server itself wants come first. */
 const PEER_ROUTE_METRIC = 100;
@@ -38,40 +26,58 @@ export class Configuration {
   readonly #context: NamespaceContext;
   readonly #index: number;
   readonly #bypass: BypassRoutes;
-  #routes: readonly WireRoute[] = [];
+  readonly #addresses: Addresses;
+  readonly #own: OwnRoutes;
+  #routes: readonly OwnRoute[] = [];
   /** Routes to what is behind peers. */
-  readonly #peerRoutes = new Map<number, readonly WireRoute[]>();
+  readonly #peerRoutes = new Map<number, readonly OwnRoute[]>();
 
   constructor(context: NamespaceContext, index: number) {
     this.#context = context;
     this.#index = index;
-    this.#bypass = new BypassRoutes(context, index);
+    this.#own = new OwnRoutes(context);
+    this.#bypass = new BypassRoutes(context, this.#own, index);
+    this.#addresses = new Addresses(context, index);
   }
 
   /** Applies what is given; a failure leaves what was applied before it, and the next call starts from there. */
   apply(request: ConfigureRequest): void {
     const { mtu, addresses, up, routes, bypass } = request;
     this.#checkIpv6(request);
+    let applied = false;
+    const step = (body: () => void) => {
+      try {
+        body();
+      } catch (error) {
+        throw applied ? withEffect(error, "unknown") : error;
+      }
+      applied = true;
+    };
     // First of all, while the way out is not yet the tunnel.
-    if (bypass) this.#bypass.set(bypass);
-    if (mtu !== undefined) this.#setLink({ mtu });
-    if (addresses) this.#setAddresses(addresses);
-    if (up !== undefined) this.#setLink({ up });
-    if (routes) this.#setRoutes(routes);
-    else if (up) this.restoreRoutes();
+    if (bypass) step(() => this.#bypass.add(bypass));
+    if (mtu !== undefined) step(() => this.#setLink({ mtu }));
+    if (addresses) step(() => this.#addresses.set(addresses));
+    if (up !== undefined) step(() => this.#setLink({ up }));
+    if (routes) step(() => this.#setRoutes(routes));
+    // When it is the tunnel no more.
+    if (bypass) step(() => this.#bypass.keep(bypass));
+    // With its last address an interface loses all its routes.
+    if (addresses || up) step(() => this.restore());
   }
 
-  /** Adds our routes again: the kernel forgets IPv4 routes when an interface goes down. */
-  restoreRoutes(): void {
-    const failures: unknown[] = [];
-    for (const route of [...this.#routes, ...[...this.#peerRoutes.values()].flat()]) {
-      try {
-        this.#addRoute(route);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length > 0) throw failures[0];
+  /**
+   * Adds again what the kernel forgets when an interface goes down: routes, and IPv6 addresses.
+   *
+   * Errors: `exists`, for a route in whose place somebody else has put one.
+   */
+  restore(): void {
+    this.#addresses.restore();
+    this.#own.restore([...this.#routes, ...[...this.#peerRoutes.values()].flat()]);
+  }
+
+  /** Another interface of the namespace is up, perhaps again: bypass routes through it are put back. */
+  restoreBypass(ifindex: number): void {
+    this.#bypass.restore(ifindex);
   }
 
   /** Takes back what would outlive the interface. */
@@ -81,10 +87,8 @@ export class Configuration {
 
   /** On a link with less than IPv6 needs the kernel removes such addresses without a word, and takes no new ones. */
   #checkIpv6({ mtu, addresses }: ConfigureRequest): void {
-    if (mtu !== undefined && mtu < IPV6_MIN_MTU && addresses === undefined) {
-      const lost = this.#addresses().some(({ address }) => address.length === 16 && !isLinkLocal(address));
-      if (lost)
-        throw invalid("mtu", `the IPv6 addresses need ${IPV6_MIN_MTU} bytes, not ${mtu}`, { effect: "none" });
+    if (mtu !== undefined && mtu < IPV6_MIN_MTU && addresses === undefined && this.#addresses.hasIpv6) {
+      throw invalid("mtu", `the IPv6 addresses need ${IPV6_MIN_MTU} bytes, not ${mtu}`, { effect: "none" });
     }
     const at = mtu === undefined ? (addresses?.findIndex(({ family }) => family === 6) ?? -1) : -1;
     if (at < 0) return;
@@ -99,33 +103,17 @@ export class Configuration {
     this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => setLink(to, seq, this.#index, change));
   }
 
-  #setAddresses(wanted: readonly IpPrefix[]): void {
-    const present = this.#addresses();
-    for (const have of present) {
-      if (isLinkLocal(have.address) || wanted.some((want) => isSame(want, have))) continue;
-      ignoring([EADDRNOTAVAIL], () =>
-        this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => deleteAddress(to, seq, have)),
-      );
-    }
-    for (const want of wanted) {
-      if (present.some((have) => isSame(want, have))) continue;
-      const address = { index: this.#index, address: want.bytes, prefixLength: want.length };
-      // There is nobody on the link to ask for duplicates, and a tentative address could not be used yet.
-      const flags = want.family === 6 ? { flags: IFA_F_NODAD } : {};
-      this.#context.rtnl.request(RTNL_FORMAT, (to, seq) =>
-        newAddress(to, seq, { ...address, ...flags }, "replace"),
-      );
-    }
-  }
-
   /**
    * Makes the routes to what is behind a peer be these: through its VPN address, by which the kernel finds the
    * peer in multipeer mode; in p2p mode, where it has none, through the interface.
+   *
+   * Errors: `exists` with the field, without effect.
    */
   setPeerRoutes(peer: number, prefixes: readonly IpPrefix[], vpn: VpnGateways): void {
-    const wanted = prefixes.map((prefix) => {
+    const wanted = prefixes.map((prefix, at) => {
       const gateway = prefix.family === 4 ? vpn.vpn4 : vpn.vpn6;
       return {
+        field: `routes[${at}]`,
         destination: prefix.bytes,
         prefixLength: prefix.length,
         interface: this.#index,
@@ -133,81 +121,24 @@ export class Configuration {
         // The peer's address need not lie in the interface's own prefix.
         onlink: gateway !== undefined,
         metric: PEER_ROUTE_METRIC,
-        protocol: RTPROT_STATIC,
       };
     });
-    const have = this.#peerRoutes.get(peer) ?? [];
+    this.#own.change(this.#peerRoutes.get(peer) ?? [], wanted);
     if (wanted.length > 0) this.#peerRoutes.set(peer, wanted);
     else this.#peerRoutes.delete(peer);
-    this.#replace(have, wanted);
-  }
-
-  #addresses(): AddressInfo[] {
-    return this.#context.rtnl
-      .request(RTNL_FORMAT, (to, seq) => dumpAddresses(to, seq, this.#index), copyAddress)
-      .filter((address) => address.index === this.#index);
   }
 
   #setRoutes(routes: readonly RouteRequest[]): void {
-    const have = this.#routes;
-    this.#routes = routes.map((route) => this.#wire(route));
-    this.#replace(have, this.#routes);
-  }
-
-  #replace(have: readonly WireRoute[], wanted: readonly WireRoute[]): void {
-    const kept = new Set(wanted.map(wireText));
-    for (const route of have) {
-      if (kept.has(wireText(route))) continue;
-      ignoring([ESRCH, ENODEV, ENETDOWN], () =>
-        this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => deleteRoute(to, seq, route)),
-      );
-    }
-    for (const route of wanted) this.#addRoute(route);
-  }
-
-  #addRoute(route: WireRoute): void {
-    // An interface that is down takes no routes; they are added when it comes up.
-    ignoring([ENETDOWN], () =>
-      this.#context.rtnl.request(RTNL_FORMAT, (to, seq) => newRoute(to, seq, route, "replace")),
-    );
-  }
-
-  #wire(route: RouteRequest): WireRoute {
-    return {
+    const wanted = routes.map((route, at) => ({
+      field: `routes[${at}]`,
       destination: route.destination.bytes,
       prefixLength: route.destination.length,
       interface: this.#index,
       gateway: route.via?.bytes,
+      onlink: false,
       metric: route.metric,
-      protocol: RTPROT_STATIC,
-    };
-  }
-}
-
-function wireText({ destination, prefixLength, gateway, metric }: WireRoute): string {
-  return `${destination.join(".")}/${prefixLength} ${gateway?.join(".")} ${metric}`;
-}
-
-function copyAddress(message: Parameters<typeof decodeAddress>[0]): AddressInfo | undefined {
-  const info = decodeAddress(message);
-  return (
-    info && { ...info, address: Uint8Array.from(info.address), peer: info.peer && Uint8Array.from(info.peer) }
-  );
-}
-
-function isSame(want: IpPrefix, have: AddressInfo): boolean {
-  return want.length === have.prefixLength && Buffer.compare(want.bytes, have.address) === 0;
-}
-
-/** fe80::/10 addresses are the kernel's own business. */
-function isLinkLocal(address: Uint8Array): boolean {
-  return address.length === 16 && address[0] === 0xfe && ((address[1] as number) & 0xc0) === 0x80;
-}
-
-function ignoring(errnos: readonly number[], body: () => unknown): void {
-  try {
-    body();
-  } catch (error) {
-    if (!DcoError.is(error) || !errnos.includes(error.native?.number ?? 0)) throw error;
+    }));
+    this.#own.change(this.#routes, wanted);
+    this.#routes = wanted;
   }
 }

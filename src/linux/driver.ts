@@ -1,15 +1,17 @@
 /**
  * The contract with what only Linux has.
  */
-import type { DcoDriver, DcoInterface, Transport } from "../core/contract.ts";
+import type { DcoDriver, DcoInterface, Listener, Transport } from "../core/contract.ts";
 import type {
   AdoptInterfaceOptions,
   CreateInterfaceOptions,
   InterfaceInfo,
+  ListenOptions,
   ListInterfacesOptions,
   OpenTransportOptions,
 } from "../core/model.ts";
 import type { NamespaceInput } from "./namespace.ts";
+import type { SocketRouting } from "./socket-options.ts";
 
 /** Where an interface or a socket lives. */
 export interface InNamespace {
@@ -28,5 +30,6 @@ export interface LinuxDriver extends DcoDriver {
 
 /** {@link DcoInterface} on Linux. */
 export interface LinuxInterface extends DcoInterface {
-  openTransport(options: OpenTransportOptions & InNamespace): Promise<Transport>;
+  openTransport(options: OpenTransportOptions & InNamespace & SocketRouting): Promise<Transport>;
+  listen(options: ListenOptions & InNamespace & SocketRouting): Promise<Listener>;
 }

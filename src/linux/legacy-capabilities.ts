@@ -64,5 +64,8 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
     mtu: { min: 68, max: 65535 - HEADROOM, default: 1500 - HEADROOM },
     errorText: false,
     namespaces: true,
+    // Over UDP the mark decides on the route, but is not on the packet that a firewall sees.
+    socketMark: ["udp", "tcp"],
+    bindToDevice: ["tcp"],
   };
 }

@@ -88,6 +88,16 @@ export async function createLink(
   }
 }
 
+/**
+ * Marks a link as this process's if the process that made it is dead: else others would clean it up under us.
+ *
+ * What nobody marked is somebody's who does not use this package, so it is left as it is.
+ */
+export function takeOver(context: NamespaceContext, { name, alias, index }: LinkInfo): void {
+  if (ownerOf(name, alias)?.alive !== false) return;
+  context.rtnl.request(RTNL_FORMAT, (to, seq) => setLink(to, seq, index, { alias: ownAlias() }));
+}
+
 /** Deletes a link; one that is gone is no error. Takes as long as its peers take. */
 export async function removeLink(context: NamespaceContext, index: number): Promise<void> {
   try {

@@ -10,6 +10,13 @@ import type { Posix } from "../ffi/posix.ts";
 
 const CLONE_NEWNET = 0x40000000;
 const O_RDONLY_CLOEXEC = 0x80000;
+/** Else opening a path that turns out to be a pipe would wait for its other end. */
+const O_NONBLOCK = 0x800;
+/** The ioctl that gives a descriptor of a socket's network namespace. */
+const SIOCGSKNS = 0x894c;
+
+/** That of the calling thread. */
+const OWN_NAMESPACE = "/proc/thread-self/ns/net";
 
 /** Where `ip netns` keeps its names. */
 const NAMED = "/run/netns";
@@ -43,7 +50,7 @@ export interface OpenNamespace {
 
 /** Opens a namespace; the caller closes `fd`. Errors: `not-found`, `invalid`, `permission`. */
 export function openNamespace(posix: Posix, input: NamespaceInput | undefined): OpenNamespace {
-  const own = posix.open("/proc/thread-self/ns/net", O_RDONLY_CLOEXEC);
+  const own = posix.open(OWN_NAMESPACE, O_RDONLY_CLOEXEC);
   const home = idOf(own);
   if (input === undefined) {
     posix.close(own);
@@ -57,8 +64,7 @@ export function openNamespace(posix: Posix, input: NamespaceInput | undefined): 
       return { fd: undefined, id };
     }
     try {
-      enter(posix, fd, input);
-      posix.setns(own, CLONE_NEWNET);
+      checkEntering(posix, fd, id, own, input);
     } catch (error) {
       posix.close(fd);
       throw error;
@@ -69,10 +75,28 @@ export function openNamespace(posix: Posix, input: NamespaceInput | undefined): 
   }
 }
 
+/**
+ * Opens the namespace that a socket lives in; the caller closes it. Undefined for what is no socket.
+ *
+ * Errors: `permission` without CAP_NET_ADMIN there.
+ */
+export function openSocketNamespace(posix: Posix, fd: number): number | undefined {
+  try {
+    return posix.ioctl(fd, SIOCGSKNS, 0);
+  } catch (error) {
+    if (!DcoError.is(error) || error.code !== "permission") return undefined;
+    throw new DcoError(
+      "permission",
+      `adopt.fd: the network namespace of descriptor ${fd} cannot be found without CAP_NET_ADMIN in it`,
+      { field: "adopt.fd", native: error.native, effect: "none", cause: error },
+    );
+  }
+}
+
 /** Runs `body`, which must not be asynchronous, in a namespace. */
 export function inNamespace<T>(posix: Posix, namespace: OpenNamespace, body: () => T): T {
   if (namespace.fd === undefined) return body();
-  const own = posix.open("/proc/thread-self/ns/net", O_RDONLY_CLOEXEC);
+  const own = posix.open(OWN_NAMESPACE, O_RDONLY_CLOEXEC);
   try {
     posix.setns(namespace.fd, CLONE_NEWNET);
     try {
@@ -95,12 +119,33 @@ function openInput(posix: Posix, input: NamespaceInput): number {
   }
   const path = input.startsWith("/") ? input : `${NAMED}/${input}`;
   try {
-    return posix.open(path, O_RDONLY_CLOEXEC);
+    return posix.open(path, O_RDONLY_CLOEXEC | O_NONBLOCK);
   } catch (error) {
-    if (DcoError.is(error) && error.code === "not-found") {
-      throw refusal("not-found", `there is no network namespace ${input}`, error);
-    }
-    throw error;
+    const { code } = error as DcoError;
+    if (code === "not-found") throw refusal(code, `there is no network namespace ${input}`, error);
+    throw refusal(code, `${input} cannot be opened`, error);
+  }
+}
+
+/** Goes in and out again. Errors: `invalid` for what is no network namespace, `permission`. */
+function checkEntering(posix: Posix, fd: number, id: string, own: number, input: NamespaceInput): void {
+  enter(posix, fd, input);
+  let entered: string | undefined;
+  try {
+    entered = idAt(posix, OWN_NAMESPACE);
+  } finally {
+    posix.setns(own, CLONE_NEWNET);
+  }
+  // A descriptor of a process leads into its namespace, but does not tell which that is.
+  if (entered !== id) throw refusal("invalid", `${input} is not a network namespace`, undefined);
+}
+
+function idAt(posix: Posix, path: string): string {
+  const fd = posix.open(path, O_RDONLY_CLOEXEC);
+  try {
+    return idOf(fd);
+  } finally {
+    posix.close(fd);
   }
 }
 
@@ -124,7 +169,7 @@ function enter(posix: Posix, fd: number, input: NamespaceInput): void {
 }
 
 function refusal(code: DcoErrorCode, problem: string, cause: unknown): DcoError {
-  const { native } = cause as DcoError;
+  const native = DcoError.is(cause) ? cause.native : undefined;
   return new DcoError(code, `namespace: ${problem}${native ? ` [${native.name}]` : ""}`, {
     field: "namespace",
     native,

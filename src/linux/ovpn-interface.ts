@@ -16,20 +16,25 @@ import type {
   KeyRequest,
   ListenRequest,
   OpenTransportRequest,
+  Outcome,
   PeerFields,
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
-import { DcoError } from "../core/errors.ts";
+import { DcoError, invalid, withEffect } from "../core/errors.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
+import { Pace } from "../core/pace.ts";
 import { Configuration } from "./configure.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
 import { type FamilyFormat, ovpnFormat } from "./formats.ts";
+import { LANES } from "./lanes.ts";
 import { findLink, isLinkUp, linkMode, removeLink } from "./links.ts";
-import type { NamespaceInput } from "./namespace.ts";
+import { type NamespaceInput, openSocketNamespace } from "./namespace.ts";
 import { decodeLink, type LinkInfo } from "./netlink/link.ts";
 import { parseDatagram } from "./netlink/message.ts";
 import { RTM_DELLINK, RTM_NEWLINK } from "./netlink/rtnl.ts";
+import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
+import { decodeCounters } from "./ovpn/counters-reply.ts";
 import { decodePeer } from "./ovpn/peer-reply.ts";
 import { decodeKey } from "./ovpn/replies.ts";
 import {
@@ -39,6 +44,7 @@ import {
   keyNew,
   keySwap,
   type NewKey,
+  type NewPeer,
   type OvpnTarget,
   peerDel,
   peerDump,
@@ -50,6 +56,7 @@ import { describeRefusal } from "./ovpn-errors.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
 import { peerOf, statsOf, withScope } from "./ovpn-peers.ts";
 import { boundSource, settingsOf } from "./peer-settings.ts";
+import { refuseRouting, withRouting } from "./socket-options.ts";
 import { openTcpTransport, TcpListener } from "./tcp-connect.ts";
 import { TcpTransport } from "./tcp-transport.ts";
 import { openUdpTransport, type UdpTransport } from "./udp-transport.ts";
@@ -72,12 +79,25 @@ export interface OvpnInterfaceParts {
 interface KnownPeer {
   readonly transport: UdpTransport | TcpTransport;
   readonly routes: readonly IpPrefix[];
-  readonly vpn4: Uint8Array | undefined;
-  readonly vpn6: Uint8Array | undefined;
   /** Where packets to it come from, if that was said. */
   readonly local: IpAddress | undefined;
   /** The interface of its remote, if that is a link-local address. */
   readonly scopeId: number | undefined;
+}
+
+/** Most peers have none: they share this. */
+const NO_ROUTES: readonly IpPrefix[] = [];
+
+/** An item of `addPeersNow`. */
+interface AddItem {
+  readonly request: AddPeerRequest;
+  readonly transport: BackendTransport;
+}
+
+/** An item of `installKeysNow`. */
+interface KeyItem {
+  readonly id: number;
+  readonly key: KeyRequest;
 }
 
 /** See {@link BackendInterface}. */
@@ -93,6 +113,10 @@ export class OvpnInterface implements BackendInterface {
   readonly #configuration: Configuration;
   /** The peers that this process added. */
   readonly #peers = new Map<number, KnownPeer>();
+  /** The ids of peers that somebody else added. */
+  readonly #strangers = new Set<number>();
+  /** Counts what makes the kernel's list of peers another. */
+  #changes = 0;
   /** Namespaces whose events are followed, with what ends that. */
   readonly #followed = new Map<NamespaceContext, () => void>();
   #sink: BackendEventSink | undefined;
@@ -100,6 +124,8 @@ export class OvpnInterface implements BackendInterface {
   #floatWatch: FloatWatch | undefined;
   #stopLinkEvents: (() => void) | undefined;
   #wasUp: boolean;
+  /** Whether the kernel has taken a request: one that lacks the right then has lost it. */
+  #right: "unknown" | "had" | "lost" = "unknown";
   #closing: Promise<void> | undefined;
 
   constructor(parts: OvpnInterfaceParts) {
@@ -134,15 +160,22 @@ export class OvpnInterface implements BackendInterface {
       onDatagram: (datagram) =>
         this.#attempt("a link notification cannot be read", () => this.#onLinkEvent(datagram)),
       onOverflow: () =>
-        this.#attempt("link notifications were lost, and asking failed", () =>
-          this.#onLink(findLink(this.#context, { index: this.index })),
-        ),
+        this.#attempt("link notifications were lost, and asking failed", () => {
+          // It may have been down meanwhile.
+          this.#wasUp = false;
+          this.#onLink(findLink(this.#context, { index: this.index }));
+        }),
     });
     this.#follow(this.#context);
   }
 
   async configure(request: ConfigureRequest): Promise<void> {
-    this.#configuration.apply(request);
+    try {
+      this.#configuration.apply(request);
+    } catch (error) {
+      this.#noteRefusal(error);
+      throw error;
+    }
   }
 
   async isLinkUp(): Promise<boolean> {
@@ -157,12 +190,34 @@ export class OvpnInterface implements BackendInterface {
   ): Promise<BackendTransport> {
     const { contexts } = this.#parts;
     const namespace = request.extras["namespace"] as NamespaceInput | undefined;
-    if (namespace === undefined) return this.#openTransport(this.#context, request, signal);
-    const context = contexts.acquire(namespace);
+    const named = namespace === undefined ? undefined : contexts.acquire(namespace);
+    let found: NamespaceContext | undefined;
     try {
-      return await this.#openTransport(context, request, signal);
+      if (request.adopt) found = this.#contextOf(request.adopt.fd);
+      if (found && named && found !== named) {
+        throw invalid("namespace", "the adopted socket lives in another network namespace", {
+          effect: "none",
+        });
+      }
+      if (named && request.adoptNode) {
+        throw invalid("namespace", "an adopted net.Socket lives where it lives", { effect: "none" });
+      }
+      return await this.#openTransport(found ?? named ?? this.#context, request, signal);
     } finally {
-      await contexts.release(context);
+      if (found) await contexts.release(found);
+      if (named) await contexts.release(named);
+    }
+  }
+
+  /** The namespace of a socket of the caller's, where the kernel will tell of its peers. */
+  #contextOf(fd: number): NamespaceContext | undefined {
+    const { contexts, system } = this.#parts;
+    const namespace = openSocketNamespace(system.posix, fd);
+    if (namespace === undefined) return undefined;
+    try {
+      return contexts.acquire(namespace);
+    } finally {
+      system.posix.close(namespace);
     }
   }
 
@@ -171,11 +226,28 @@ export class OvpnInterface implements BackendInterface {
     request: OpenTransportRequest,
     signal: AbortSignal | undefined,
   ): Promise<BackendTransport> {
-    const { ffi, posix } = this.#parts.system;
+    const { ffi } = this.#parts.system;
+    if (request.adopt || request.adoptNode) refuseRouting(request.extras);
+    const posix = withRouting(this.#parts.system.posix, request.extras);
     // Before there is a peer whose events could be missed.
     this.#follow(context);
     if (request.protocol === "udp") return openUdpTransport(ffi, posix, context, request);
-    return openTcpTransport(ffi, posix, context, request, signal);
+    const transport = await openTcpTransport(ffi, posix, context, request, signal);
+    if (request.adoptNode) await this.#followSocket(transport);
+    return transport;
+  }
+
+  /** Follows the namespace of a socket that was found when it was opened; still before there is a peer. */
+  async #followSocket(transport: TcpTransport): Promise<void> {
+    try {
+      const context = this.#contextOf(transport.fd);
+      if (context === undefined) return;
+      this.#follow(context);
+      await this.#parts.contexts.release(context);
+    } catch (error) {
+      await transport.close();
+      throw error;
+    }
   }
 
   async listen(request: ListenRequest): Promise<BackendListener> {
@@ -184,7 +256,7 @@ export class OvpnInterface implements BackendInterface {
     const context = namespace === undefined ? this.#context : contexts.acquire(namespace);
     try {
       this.#follow(context);
-      return new TcpListener(system.ffi, system.posix, context, request);
+      return new TcpListener(system.ffi, withRouting(system.posix, request.extras), context, request);
     } finally {
       if (namespace !== undefined) await contexts.release(context);
     }
@@ -192,24 +264,43 @@ export class OvpnInterface implements BackendInterface {
 
   async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
     const socket = transport as UdpTransport | TcpTransport;
-    const { remote } = request;
-    const local = request.local ?? boundSource(socket, remote);
-    const peer = { socket: socket.fd, ...settingsOf(request.id, { ...request, local }, socket) };
+    const peer = newPeerOf(request, socket);
     const attach = () => this.#do((to, seq) => peerNew(to, this.#target, seq, peer));
     if (socket instanceof TcpTransport) await socket.attach(attach);
     else attach();
-    const { id, routes = [], vpn4, vpn6 } = request;
-    const scopeId = remote?.scopeId || socket.local?.scopeId;
-    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6, local, scopeId });
-    this.#watchRemote(id, request.remote);
+    this.#added(request, socket);
+    const { id, routes = [] } = request;
     if (routes.length === 0) return;
     try {
       this.#configuration.setPeerRoutes(id, routes, request);
     } catch (error) {
       await this.removePeer(id);
-      this.peerEnded(id);
+      this.#peers.delete(id);
+      this.#floatWatch?.delete(id);
       throw error;
     }
+  }
+
+  addPeersNow(items: readonly AddItem[]): readonly Outcome[] {
+    // Attaching a TCP connection takes turns.
+    if (items.some(({ transport }) => transport instanceof TcpTransport)) return items.map(() => "later");
+    const outcomes = this.#doMany(items.length, (to, seq, n) => {
+      const { request, transport } = items[n] as AddItem;
+      peerNew(to, this.#target, seq, newPeerOf(request, transport as UdpTransport));
+    });
+    for (const [n, { request, transport }] of items.entries()) {
+      if (outcomes[n] === undefined) this.#added(request, transport as UdpTransport);
+    }
+    return outcomes;
+  }
+
+  #added(request: AddPeerRequest, socket: UdpTransport | TcpTransport): void {
+    const { id, remote, routes = NO_ROUTES } = request;
+    const local = request.local ?? boundSource(socket, remote);
+    const scopeId = remote?.scopeId || socket.local?.scopeId;
+    this.#peers.set(id, { transport: socket, routes, local, scopeId });
+    this.#changes++;
+    this.#watchRemote(id, remote);
   }
 
   async setPeer(id: number, request: PeerFields): Promise<void> {
@@ -218,9 +309,10 @@ export class OvpnInterface implements BackendInterface {
     // The kernel takes both together, and forgets the local address that is left out.
     const before = known?.local?.family === remote?.family ? known?.local : undefined;
     const local = request.local ?? before;
-    const settings = settingsOf(id, { ...request, local }, known?.transport);
+    const settings = settingsOf(id, request, local, known?.transport);
     const { routes, ...others } = request;
-    if (Object.values(others).some((value) => value !== undefined)) {
+    const hasOthers = Object.values(others).some((value) => value !== undefined);
+    if (hasOthers) {
       this.#do((to, seq) => peerSet(to, this.#target, seq, settings));
     }
     this.#watchRemote(id, request.remote);
@@ -230,30 +322,40 @@ export class OvpnInterface implements BackendInterface {
       local: local ?? known.local,
       scopeId: remote?.scopeId || known.scopeId,
       routes: routes ?? known.routes,
-      vpn4: request.vpn4 ?? known.vpn4,
-      vpn6: request.vpn6 ?? known.vpn6,
     };
     this.#peers.set(id, now);
+    if (now.routes.length === 0 && known.routes.length === 0) return;
     if (!routes && !request.vpn4 && !request.vpn6) return;
-    this.#configuration.setPeerRoutes(id, now.routes, now);
+    const [peer] = this.#ask((to, seq) => peerGet(to, this.#target, seq, id), decodePeer);
+    try {
+      this.#configuration.setPeerRoutes(id, now.routes, { vpn4: peer?.vpnIpv4, vpn6: peer?.vpnIpv6 });
+    } catch (error) {
+      this.#peers.set(id, { ...now, routes: known.routes });
+      throw hasOthers ? withEffect(error, "unknown") : error;
+    }
   }
 
   async removePeer(id: number): Promise<void> {
+    this.#changes++;
     try {
       await this.#context.genlLanes.request(this.#format, (to, seq) => peerDel(to, this.#target, seq, id));
     } catch (error) {
-      throw describeRefusal(error, this.name);
+      throw this.#refused(error);
+    } finally {
+      this.#changes++;
     }
   }
 
   peerEnded(id: number): void {
+    this.#changes++;
     if (this.#closing) return;
     this.#floatWatch?.delete(id);
+    this.#strangers.delete(id);
     const known = this.#peers.get(id);
     this.#peers.delete(id);
     if (known === undefined || known.routes.length === 0) return;
     this.#attempt(`routes of peer ${id} cannot be removed`, () =>
-      this.#configuration.setPeerRoutes(id, [], known),
+      this.#configuration.setPeerRoutes(id, [], { vpn4: undefined, vpn6: undefined }),
     );
   }
 
@@ -267,11 +369,9 @@ export class OvpnInterface implements BackendInterface {
   }
 
   async peers(): Promise<BackendPeer[]> {
-    const peers = this.#ask(
-      (to, seq) => peerDump(to, this.#target, seq),
-      (message) => this.#peerOf(message),
-    );
+    const peers = await this.#dump((message) => this.#peerOf(message));
     this.#floatWatch?.found(peers);
+    for (const { id } of peers) if (!this.#peers.has(id)) this.#strangers.add(id);
     return peers;
   }
 
@@ -280,29 +380,57 @@ export class OvpnInterface implements BackendInterface {
     return withScope(peer, this.#peers.get(peer.id)?.scopeId);
   }
 
-  async stats(): Promise<BackendStats[]> {
-    return this.#ask(
-      (to, seq) => peerDump(to, this.#target, seq),
-      (message) => statsOf(decodePeer(message)),
-    );
+  stats(): Promise<BackendStats[]> {
+    return this.#dump((message) => statsOf(decodeCounters(message)));
+  }
+
+  /** All peers, each once; those that the kernel passed over are asked for: see dumps.ts. */
+  async #dump<T extends { readonly id: number }>(decode: Decode<T>): Promise<T[]> {
+    const build: Build = (to, seq) => peerDump(to, this.#target, seq);
+    const changes = this.#changes;
+    const expected = this.#peers.size + this.#strangers.size;
+    const items = await this.#context.dumps.run(this.#format, build, decode).catch((error: unknown) => {
+      throw describeRefusal(error, this.name);
+    });
+    if (this.#changes === changes && items.length === expected) return items;
+    return this.#complete(items, decode);
+  }
+
+  async #complete<T extends { readonly id: number }>(items: readonly T[], decode: Decode<T>): Promise<T[]> {
+    const found = new Map(items.map((item) => [item.id, item]));
+    const before = [...this.#peers.keys(), ...this.#strangers];
+    const pace = new Pace();
+    for (const id of before) {
+      if (found.has(id)) continue;
+      try {
+        const [item] = this.#ask((to, seq) => peerGet(to, this.#target, seq, id), decode);
+        if (item) found.set(id, item);
+      } catch (error) {
+        if (!DcoError.is(error) || error.code !== "not-found") throw error;
+      }
+      if (pace.over) await pace.turn();
+    }
+    return [...found.values()];
   }
 
   async installKey(peer: number, key: KeyRequest): Promise<void> {
-    const cipher = key.cipher === "chacha20-poly1305" ? key.cipher : "aes-gcm";
-    const request = {
-      peer,
-      slot: key.slot,
-      keyId: key.id,
-      cipher,
-      encrypt: { key: key.encryptKey, nonceTail: key.encryptNonceTail },
-      decrypt: { key: key.decryptKey, nonceTail: key.decryptNonceTail },
-    } as const;
+    const request = newKeyOf(peer, key);
     try {
-      if (this.#parts.warmCiphers.has(cipher)) this.#do((to, seq) => keyNew(to, this.#target, seq, request));
+      if (this.#parts.warmCiphers.has(request.cipher))
+        this.#do((to, seq) => keyNew(to, this.#target, seq, request));
       else await this.#installFirstKey(request);
     } catch (error) {
-      throw describeRefusal(error, this.name);
+      throw this.#refused(error);
     }
+  }
+
+  installKeysNow(items: readonly KeyItem[]): readonly Outcome[] {
+    const { warmCiphers } = this.#parts;
+    if (items.some(({ key }) => !warmCiphers.has(kernelCipher(key)))) return items.map(() => "later");
+    return this.#doMany(items.length, (to, seq, n) => {
+      const { id, key } = items[n] as KeyItem;
+      keyNew(to, this.#target, seq, newKeyOf(id, key));
+    });
   }
 
   /** With the first key of a cipher the kernel loads its modules, which can take seconds. */
@@ -322,6 +450,12 @@ export class OvpnInterface implements BackendInterface {
 
   async swapKeys(peer: number): Promise<void> {
     this.#do((to, seq) => keySwap(to, this.#target, seq, peer));
+  }
+
+  swapKeysNow(items: readonly { readonly id: number }[]): readonly Outcome[] {
+    return this.#doMany(items.length, (to, seq, n) =>
+      keySwap(to, this.#target, seq, (items[n] as { readonly id: number }).id),
+    );
   }
 
   async deleteKey(peer: number, slot: KeySlot): Promise<void> {
@@ -353,13 +487,28 @@ export class OvpnInterface implements BackendInterface {
     this.#stopLinkEvents?.();
     this.#configuration.close();
     try {
-      if (deleteInterface) await removeLink(this.#context, this.index);
+      if (deleteInterface) {
+        await this.#removePeersFirst();
+        await removeLink(this.#context, this.index);
+      }
     } finally {
       for (const stop of this.#followed.values()) stop();
       for (const context of this.#followed.keys()) await this.#parts.contexts.release(context);
       this.#followed.clear();
       await this.#parts.contexts.release(this.#context);
     }
+  }
+
+  /**
+   * With the link the kernel removes its peers one after the other, 12 to 16 ms each, and holds the lock that every
+   * change of the system's network takes. What fails here is left to that.
+   */
+  async #removePeersFirst(): Promise<void> {
+    const ids = [...this.#peers.keys(), ...this.#strangers];
+    const remove = async () => {
+      for (let id = ids.pop(); id !== undefined; id = ids.pop()) await this.removePeer(id).catch(() => {});
+    };
+    await Promise.all(Array.from({ length: Math.min(LANES, ids.length) }, remove));
   }
 
   /** Follows the events of a namespace in which a transport lives. */
@@ -383,6 +532,11 @@ export class OvpnInterface implements BackendInterface {
       if (message.type !== RTM_NEWLINK && message.type !== RTM_DELLINK) continue;
       const link = decodeLink(message);
       if (link.index === this.index) this.#onLink(message.type === RTM_NEWLINK ? link : undefined);
+      else if (link.up && message.type === RTM_NEWLINK) {
+        this.#attempt("bypass routes cannot be added again", () =>
+          this.#configuration.restoreBypass(link.index),
+        );
+      }
     }
   }
 
@@ -392,7 +546,7 @@ export class OvpnInterface implements BackendInterface {
       return;
     }
     if (link.up && !this.#wasUp) {
-      this.#attempt("routes cannot be added again", () => this.#configuration.restoreRoutes());
+      this.#attempt("addresses or routes cannot be added again", () => this.#configuration.restore());
     }
     this.#wasUp = link.up;
     this.#sink?.({ type: "link", up: isLinkUp(link) });
@@ -417,15 +571,54 @@ export class OvpnInterface implements BackendInterface {
     decode: (message: Parameters<typeof decodePeer>[0]) => T | undefined,
   ): T[] {
     try {
-      return this.#context.genl.request(this.#format, build, decode);
+      const answer = this.#context.genl.request(this.#format, build, decode);
+      if (this.#right === "unknown") this.#right = "had";
+      return answer;
     } catch (error) {
-      throw describeRefusal(error, this.name);
+      throw this.#refused(error);
     }
+  }
+
+  /** A refusal in the contract's words; the first for want of a right that was there is an event as well. */
+  #refused(error: unknown): unknown {
+    this.#noteRefusal(error);
+    return describeRefusal(error, this.name);
+  }
+
+  #noteRefusal(error: unknown): void {
+    if (this.#right !== "had" || !DcoError.is(error) || error.code !== "permission") return;
+    this.#right = "lost";
+    this.#sink?.({ type: "permission-lost", message: error.message });
+  }
+
+  #doMany(count: number, build: Parameters<NetlinkSocket["requestMany"]>[2]): readonly Outcome[] {
+    const outcomes = this.#context.genl.requestMany(this.#format, count, build);
+    return outcomes.map((error) => error && (this.#refused(error) as DcoError));
   }
 
   #gone(): DcoError {
     return new DcoError("not-found", `interface ${this.name} is gone`, { effect: "none" });
   }
+}
+
+function newPeerOf(request: AddPeerRequest, socket: UdpTransport | TcpTransport): NewPeer {
+  const local = request.local ?? boundSource(socket, request.remote);
+  return settingsOf(request.id, request, local, socket, socket.fd) as NewPeer;
+}
+
+function kernelCipher({ cipher }: KeyRequest): NewKey["cipher"] {
+  return cipher === "chacha20-poly1305" ? cipher : "aes-gcm";
+}
+
+function newKeyOf(peer: number, key: KeyRequest): NewKey {
+  return {
+    peer,
+    slot: key.slot,
+    keyId: key.id,
+    cipher: kernelCipher(key),
+    encrypt: { key: key.encryptKey, nonceTail: key.encryptNonceTail },
+    decrypt: { key: key.decryptKey, nonceTail: key.decryptNonceTail },
+  };
 }
 
 function copyOf({ key, nonceTail }: KeyDirection): KeyDirection {

@@ -68,5 +68,7 @@ export function userspaceCapabilities({ tun, chacha20 }: UserspaceFacts): Capabi
     // There is no kernel: all texts are dcokit's own.
     errorText: false,
     namespaces: false,
+    socketMark: [],
+    bindToDevice: [],
   };
 }

@@ -12,7 +12,7 @@ import type {
   ListenRequest,
   OpenTransportRequest,
 } from "../core/backend.ts";
-import { DcoError, invalid } from "../core/errors.ts";
+import { DcoError, invalid, withEffect } from "../core/errors.ts";
 import { throwIfAborted } from "../core/lifetime.ts";
 import type { Endpoint } from "../core/model.ts";
 import { addressText, endpointOf } from "./addresses.ts";
@@ -58,11 +58,19 @@ export async function openTcpTransport(
   } catch (error) {
     socket.destroy();
     throwIfAborted(signal);
-    if ((error as NodeJS.ErrnoException).syscall === "bind") throw bindError(error, local);
-    throw socketError(error, `${remote.text} port ${port}`);
+    throw DcoError.is(error) ? error : connectError(error, local, `${remote.text} port ${port}`);
   } finally {
     signal?.removeEventListener("abort", abort);
   }
+}
+
+function connectError(error: unknown, local: IpEndpoint | undefined, target: string): DcoError {
+  const { syscall, code } = error as NodeJS.ErrnoException;
+  // A connection from here to there that exists already is found by connecting only.
+  if (local && syscall === "connect" && code === "EADDRNOTAVAIL") {
+    return bindError(Object.assign(new Error("connect"), { code: "EADDRINUSE", syscall }), local);
+  }
+  return syscall === "bind" ? bindError(error, local) : withEffect(socketError(error, target), "none");
 }
 
 /** `once` does not notice a socket that is destroyed without an error. */
@@ -109,7 +117,8 @@ export class TcpTransport implements BackendTransport, DataSocket {
     }
     this.#socket.on("data", (chunk: Buffer) => this.#onData(chunk));
     this.#socket.on("end", () => {
-      const within = this.#frames.isWithin;
+      // With a peer half a frame is nobody's business but the peer's, as with kernels.
+      const within = this.#frames.isWithin && this.peers.size === 0;
       this.#onEnd(within ? new DcoError("protocol", "the connection ended within a frame") : undefined);
     });
   }

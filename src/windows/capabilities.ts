@@ -83,5 +83,7 @@ export function windowsCapabilities(facts: WindowsFacts, mode?: InterfaceMode): 
     mtu: MTU,
     errorText: false,
     namespaces: false,
+    socketMark: [],
+    bindToDevice: [],
   };
 }

@@ -10,6 +10,8 @@ export interface Case {
   readonly name: string;
   /** The topic. */
   readonly group: string;
+  /** It is run over TCP as well: the tunnels that it opens do not care what carries them. */
+  readonly overTcp?: boolean;
   /** Why this driver cannot be held to the behaviour, or undefined. The case is then reported as skipped. */
   readonly needs?: (capabilities: Capabilities, sites: Sites) => string | undefined;
   /** The deadline of `run`. Default {@link CASE_TIMEOUT_MS}. */

@@ -20,6 +20,10 @@ const CLOSE_TIMEOUT_MS = 20_000;
 
 /** Sites that can do all. */
 const HOSTS: Sites = { system: true, movable: true };
+/** How a case is called in a run. */
+export function caseName({ group, name }: Case, variant: string | undefined): string {
+  return `${group}${variant === undefined ? "" : ` (${variant})`}: ${name}`;
+}
 
 /** Numbers the lines of a run. */
 export class Runner {
@@ -48,7 +52,7 @@ export class Runner {
   }
 
   async #one(subject: Subject, each: Case, leaks: LeakCheck): Promise<CaseResult> {
-    const name = `${each.group}${subject.variant === undefined ? "" : ` (${subject.variant})`}: ${each.name}`;
+    const name = caseName(each, subject.variant);
     const missing = each.needs?.(subject.capabilities, subject.sites ?? HOSTS);
     if (missing !== undefined) return this.#report({ name, result: "skip", reason: missing });
     const began = performance.now();

@@ -171,12 +171,23 @@ export function deleteRoute(builder: MessageBuilder, sequence: number, route: Ro
   appendRoute(builder, RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, sequence, route);
 }
 
-/** Appends a dump of the routes of a family; filter the answer by table and interface. */
-export function dumpRoutes(builder: MessageBuilder, sequence: number, family: number = AF_UNSPEC): void {
+/**
+ * Appends a dump of the routes of a family; filter the answer by table and interface.
+ *
+ * @param ifindex only routes through this interface; honoured by the kernel only on a socket with
+ *   NETLINK_GET_STRICT_CHK
+ */
+export function dumpRoutes(
+  builder: MessageBuilder,
+  sequence: number,
+  family: number = AF_UNSPEC,
+  ifindex?: number,
+): void {
   builder.beginMessage(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, sequence);
   builder.word(family);
   builder.word(0);
   builder.word(0);
+  if (ifindex !== undefined) builder.u32(ROUTE.interface.number, ifindex);
   builder.endMessage();
 }
 

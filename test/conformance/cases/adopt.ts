@@ -199,6 +199,40 @@ export const adoptCases = group("adopt", [
     },
   },
   {
+    needs: ({ observe, readKeys }) =>
+      observe && readKeys ? undefined : "the driver shows no keys to observers",
+    name: "an observer sees the keys that the owner installs, swaps and deletes",
+    async run(world) {
+      const { tunnel, adopted } = await adoptServer(world, { role: "observer" });
+      const owner = tunnel.server.dco;
+      const seen = async () => {
+        const [peer] = await adopted.peers();
+        assert.deepEqual((await adopted.peer(1)).keys, peer?.keys);
+        return peer?.keys.map(({ slot, id }) => `${slot} ${id}`);
+      };
+      assert.deepEqual(await seen(), ["primary 0"]);
+      await owner.installKey(1, freshKey(1, "secondary"));
+      assert.deepEqual(await seen(), ["primary 0", "secondary 1"]);
+      await owner.swapKeys(1);
+      assert.deepEqual(await seen(), ["primary 1", "secondary 0"]);
+      await owner.deleteKey(1, "secondary");
+      assert.deepEqual(await seen(), ["primary 1"]);
+    },
+  },
+  {
+    ...observes,
+    name: "the peers go on when their observer closes, and it tells no end of them",
+    async run(world) {
+      const { tunnel, adopted } = await adoptServer(world, { role: "observer" });
+      const events = new Recorder(adopted);
+      await adopted.close();
+      await events.done;
+      assert.deepEqual(events.all, [{ type: "closed" }]);
+      assert.equal((await tunnel.server.dco.peers()).length, 1);
+      await assertReaches(world, tunnel.client, tunnel.server.vpn.ipv4);
+    },
+  },
+  {
     ...observes,
     name: "an observer may not change anything: every verb that would is refused with permission",
     async run(world) {

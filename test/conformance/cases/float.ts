@@ -64,20 +64,21 @@ export const floatCases = group("float", [
       await expectPacket(client.transport, packet);
     },
   },
-  {
+  ...([4, 6] as const).map((family) => ({
     ...MOVES,
-    name: "a server that moves is followed by its client",
-    async run(world) {
-      const { server, client } = await floatingTunnel(world, 4);
+    name: `a server that moves is followed by its client over IPv${family}, with its control packets`,
+    async run(world: World) {
+      const { server, client } = await floatingTunnel(world, family);
       const moved = await world.moveAddress(server.site);
       await assertReaches(world, server, client.vpn.ipv4);
       const event = await client.events.next("peer-floated");
-      assert.deepEqual(event.remote, { address: moved.ipv4, port: 1194 });
+      assert.deepEqual(event.remote, { address: family === 6 ? moved.ipv6 : moved.ipv4, port: 1194 });
       const packet = controlPacket();
       await client.transport.send(packet, { peer: 1 });
       await expectPacket(server.transport, packet);
+      assert.deepEqual(server.events.of("peer-floated"), [], "the client did not move");
     },
-  },
+  })),
   {
     ...MOVES,
     name: "a client that moves again and again gives an event for each move",

@@ -9,6 +9,7 @@ import { badKeyCases } from "./bad-keys.ts";
 import { badPeerCases } from "./bad-peers.ts";
 import { badTransportCases } from "./bad-transports.ts";
 import { burstCases } from "./bursts.ts";
+import { clashCases } from "./clashes.ts";
 import { configureCases } from "./configure.ts";
 import { controlCases } from "./control.ts";
 import { descriptorCases } from "./descriptors.ts";
@@ -16,9 +17,11 @@ import { driverCases } from "./driver.ts";
 import { enduranceCases } from "./endurance.ts";
 import { eventCases } from "./events.ts";
 import { floatCases } from "./float.ts";
+import { fullTunnelCases } from "./full-tunnel.ts";
 import { keyCases } from "./keys.ts";
 import { killedCases } from "./killed.ts";
 import { lifetimeCases } from "./lifetimes.ts";
+import { namespaceCases } from "./namespaces.ts";
 import { peerSettingCases } from "./peer-settings.ts";
 import { peerCases } from "./peers.ts";
 import { protectionCases } from "./protection.ts";
@@ -29,7 +32,13 @@ import { refusedSocketCases } from "./refused-sockets.ts";
 import { rotationCases } from "./rotation.ts";
 import { routeCases } from "./routes.ts";
 import { secretCases } from "./secrets.ts";
+import { socketOptionCases } from "./socket-options.ts";
 import { statsCases } from "./stats.ts";
+import { takeoverCases } from "./takeover.ts";
+import { tcpAdoptionCases } from "./tcp-adoption.ts";
+import { tcpConnectionCases } from "./tcp-connections.ts";
+import { tcpEndCases } from "./tcp-ends.ts";
+import { tcpFrameCases } from "./tcp-frames.ts";
 import { transportCases } from "./transports.ts";
 import { unsupportedCases } from "./unsupported.ts";
 
@@ -37,13 +46,22 @@ import { unsupportedCases } from "./unsupported.ts";
 export const ALL_CASES: readonly Case[] = [
   ...driverCases,
   ...adoptCases,
+  ...takeoverCases,
   ...configureCases,
+  ...clashCases,
   ...transportCases,
+  ...socketOptionCases,
+  ...namespaceCases,
   ...controlCases,
+  ...tcpConnectionCases,
+  ...tcpFrameCases,
+  ...tcpEndCases,
+  ...tcpAdoptionCases,
   ...peerCases,
   ...peerSettingCases,
   ...keyCases,
   ...routeCases,
+  ...fullTunnelCases,
   ...rotationCases,
   ...statsCases,
   ...eventCases,

@@ -23,6 +23,7 @@ export const peerSettingCases = group("peer settings", [
   },
   {
     name: "setPeer vpn moves the peer to the new addresses inside the tunnel",
+    overTcp: true,
     needs: ({ setVpn }) => (setVpn ? undefined : "the driver cannot set VPN addresses"),
     async run(world) {
       const { server, client } = await openTunnel(world);
@@ -92,6 +93,7 @@ export const peerSettingCases = group("peer settings", [
   },
   {
     name: "keepalive of both ends keeps an idle tunnel alive",
+    overTcp: true,
     async run(world) {
       const keepalive = { interval: 1, timeout: 30 };
       const { server, client } = await openTunnel(world, { server: { keepalive }, client: { keepalive } });

@@ -20,7 +20,10 @@ interface Tried {
 }
 
 /** Runs the program to its end; what became of each verb. */
-async function tryAll(world: World, how: "user" | "namespace"): Promise<Map<string, Tried>> {
+async function tryAll(
+  world: World,
+  how: "user" | "namespace",
+): Promise<{ tried: Map<string, Tried>; lost: number }> {
   const [site, elsewhere] =
     how === "user" ? [world.server, world.clients[0]] : [world.clients[1], world.clients[2]];
   const order = { how, address: site.ipv4, namespace: namespaceOf(elsewhere) };
@@ -36,7 +39,8 @@ async function tryAll(world: World, how: "user" | "namespace"): Promise<Map<stri
   const tried = child.lines.flatMap((line) =>
     line.startsWith("verb ") ? [JSON.parse(line.slice(5)) as Tried] : [],
   );
-  return new Map(tried.map((each) => [each.operation, each]));
+  const lost = Number(await child.told("lost"));
+  return { tried: new Map(tried.map((each) => [each.operation, each])), lost };
 }
 
 /** Each of these verbs must have failed for want of the right, and have said which right. */
@@ -87,7 +91,13 @@ export const refusedRightsCases: Case[] = group("refusals", [
     name: "without privilege every verb is permission, names the capability and the user namespace, and ends",
     timeoutMs: 120_000,
     async run(world) {
-      const [user, root] = await Promise.all([tryAll(world, "user"), tryAll(world, "namespace")]);
+      const results = await Promise.all([tryAll(world, "user"), tryAll(world, "namespace")]);
+      const [user, root] = results.map(({ tried }) => tried) as [Map<string, Tried>, Map<string, Tried>];
+      // Told once by whom it was taken from; who never had it has not lost it.
+      assert.deepEqual(
+        results.map(({ lost }) => lost),
+        [1, 0],
+      );
       const changing = ["createInterface", "replace", "deleteInterface"];
       const asking = ["openDriver", "listInterfaces", "cleanUp", "close of the second driver"];
 

@@ -41,6 +41,7 @@ async function underTraffic(
 export const rotationCases = group("rotation", [
   {
     name: "twelve turns of KeySchedule at both ends, under traffic both ways, lose not one packet",
+    overTcp: true,
     async run(world) {
       const { server, client } = await openTunnel(world, { keys: false });
       const { capabilities } = world;
@@ -75,6 +76,7 @@ export const rotationCases = group("rotation", [
   },
   {
     name: "ten keys in turn, under traffic both ways, lose not one packet",
+    overTcp: true,
     async run(world) {
       const { server, client } = await openTunnel(world);
       await underTraffic(world, [server, client], async (flowing) => {
@@ -97,6 +99,7 @@ export const rotationCases = group("rotation", [
   },
   {
     name: "a rotation of one peer's key does not disturb another peer's traffic",
+    overTcp: true,
     async run(world) {
       const { server, clients } = await openTunnel(world, { clients: 2 });
       const [rotating, other] = clients as [End, End];

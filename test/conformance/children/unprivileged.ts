@@ -3,7 +3,8 @@
  *
  * Arguments: a JSON object { how, address, namespace }. How: `user`, it gives up being root once it has an interface
  * with a peer; `namespace`, it is root of a user namespace of its own already. Prints a line for each verb: `verb`,
- * and a JSON object { operation, done } or { operation, error }.
+ * and a JSON object { operation, done } or { operation, error }; then `lost`, and how often it was told that the
+ * right is lost.
  */
 import { flushCompileCache } from "node:module";
 import { inspect } from "node:util";
@@ -65,6 +66,10 @@ flushCompileCache();
 const dco = await first.createInterface({ mode: "multipeer", name: NAME });
 const local = { address: how === "user" ? address : "0.0.0.0", port: 0 };
 const transport = await dco.openTransport({ protocol: "udp", local });
+let lost = 0;
+const reading = (async () => {
+  for await (const { type } of dco.events()) if (type === "permission-lost") lost++;
+})();
 if (how === "user") {
   await dco.addPeer(peerOf(transport, 1));
   await dco.installKey(1, freshKey());
@@ -81,4 +86,6 @@ await tries("openDriver", async () => {
 if (second) await driverVerbs(second);
 await tries("close of the second driver", async () => second?.close());
 await tries("close", () => first.close());
+await reading;
+process.stdout.write(`lost ${lost}\n`);
 process.stdout.write(`closed ${JSON.stringify([dco.closed, transport.closed])}\n`);

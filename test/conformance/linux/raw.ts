@@ -83,6 +83,12 @@ export class Descriptors {
     return this.#keep(this.#posix.open(path, 0));
   }
 
+  /** A descriptor of this process itself: pidfd_open(2). */
+  ofThisProcess(): number {
+    const open = this.#ffi.library([THIS_PROCESS]).func("pidfd_open", "i32", ["i32", "u32"], { errno: true });
+    return this.#keep(open(process.pid, 0));
+  }
+
   /** A duplicate that a program started by this process would get: dup(2) does not set close-on-exec. */
   inheritable(fd: number): number {
     const dup = this.#ffi.library([THIS_PROCESS]).func("dup", "i32", ["i32"], { errno: true });

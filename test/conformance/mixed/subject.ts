@@ -1,7 +1,9 @@
 /**
  * The kernel and the userspace backend, talking to each other: each is the other's judge.
  */
+
 import { CoreDriver } from "../../../src/core/driver.ts";
+import type { TransportProtocol } from "../../../src/core/model.ts";
 import type { Case } from "../case.ts";
 import { Network } from "../linux/network.ts";
 import { openLinuxSubject } from "../linux/subject.ts";
@@ -37,7 +39,11 @@ export function isForBoth({ group, name }: Case): boolean {
 }
 
 /** @param userspace where the userspace backend is */
-export async function openMixedSubject(userspace: "server" | "clients"): Promise<Subject> {
+export async function openMixedSubject(
+  userspace: "server" | "clients",
+  protocol: TransportProtocol,
+  variant: string,
+): Promise<Subject> {
   // Says what is missing, if something is.
   const linux = await openLinuxSubject("auto");
   await linux.close();
@@ -52,12 +58,12 @@ export async function openMixedSubject(userspace: "server" | "clients"): Promise
     name: "mixed",
     version: linux.version,
     capabilities,
-    variant: `userspace ${userspace}`,
+    variant,
     description: [
       ...linux.description,
       `the userspace backend is at ${names.join(", ")}, the kernel elsewhere`,
     ],
-    open: async () => new MixedWorld(network, await open(), open, names),
+    open: async () => new MixedWorld(network, await open(), open, protocol, names),
     leftovers: async () => network.sites.flatMap((site) => network.interfacesAt(site)),
     close: () => network.close(),
   };

@@ -2,7 +2,7 @@
  * One case with the kernel at one end of each tunnel and the userspace backend at the other.
  */
 import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
-import type { CreateInterfaceOptions, InterfaceConfig } from "../../../src/core/model.ts";
+import type { CreateInterfaceOptions, InterfaceConfig, TransportProtocol } from "../../../src/core/model.ts";
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
 import type { Network } from "../linux/network.ts";
 import { LinuxWorld } from "../linux/world.ts";
@@ -19,9 +19,10 @@ export class MixedWorld extends LinuxWorld {
     network: Network,
     driver: DcoDriver,
     open: () => Promise<DcoDriver>,
+    protocol: TransportProtocol,
     userspaceAt: readonly string[],
   ) {
-    super(network, driver, open);
+    super(network, driver, open, protocol);
     this.#hosts = new Map(userspaceAt.map((name) => [name, new Host({ haste: 1, longestWait: 5 })]));
   }
 

@@ -1,12 +1,14 @@
 /**
  * The userspace backend as a subject of the suite.
  */
+
+import type { TransportProtocol } from "../../../src/core/model.ts";
 import { openDriver } from "../../../src/index.ts";
 import type { Subject } from "../world.ts";
 import { UserspaceWorld } from "./world.ts";
 
 /** Opens the subject; nothing is needed for it. */
-export async function openUserspaceSubject(): Promise<Subject> {
+export async function openUserspaceSubject(protocol: TransportProtocol, variant?: string): Promise<Subject> {
   const probe = await openDriver({ backend: "userspace" });
   const { info, capabilities } = probe;
   // With the first listener Node opens a descriptor that it keeps.
@@ -21,10 +23,11 @@ export async function openUserspaceSubject(): Promise<Subject> {
     name: info.backend,
     version: info.version,
     capabilities,
+    ...(variant !== undefined && { variant }),
     sites: { system: false, movable: false },
     description: [`${info.version}, ${info.kernel}, uid ${process.getuid?.() ?? "none"}`],
     async open() {
-      world = new UserspaceWorld(`${network}.${worlds++ % 256}`);
+      world = new UserspaceWorld(`${network}.${worlds++ % 256}`, protocol);
       return world;
     },
     leftovers: async () => world?.interfaces ?? [],

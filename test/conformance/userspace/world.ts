@@ -6,17 +6,33 @@ import { once } from "node:events";
 import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import { CoreDriver } from "../../../src/core/driver.ts";
-import type { CreateInterfaceOptions, InterfaceConfig } from "../../../src/core/model.ts";
+import type {
+  CreateInterfaceOptions,
+  Endpoint,
+  InterfaceConfig,
+  TransportProtocol,
+} from "../../../src/core/model.ts";
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
 import { inTime } from "../expect.ts";
-import type { ClosableWorld, ForeignSocket, PingOptions, Site, SystemInterface, World } from "../world.ts";
+import type {
+  ClosableWorld,
+  ForeignListener,
+  ForeignSocket,
+  ForeignStream,
+  PingOptions,
+  Site,
+  SystemInterface,
+  World,
+} from "../world.ts";
 import { SECOND } from "./clock.ts";
 import { makeSite, SitesBackend, type UserspaceSite } from "./sites.ts";
+import { acceptStreams, connectStream } from "./streams.ts";
 
 /** See {@link ClosableWorld}. */
 export class UserspaceWorld implements ClosableWorld {
   readonly driver: DcoDriver;
   readonly second = SECOND;
+  readonly protocol: TransportProtocol;
   readonly server: UserspaceSite;
   readonly clients: readonly [UserspaceSite, UserspaceSite, UserspaceSite];
   readonly #network: string;
@@ -25,8 +41,9 @@ export class UserspaceWorld implements ClosableWorld {
   #closed = false;
 
   /** @param network the first three numbers of the sites' addresses, of loopback */
-  constructor(network: string) {
+  constructor(network: string, protocol: TransportProtocol) {
     this.#network = network;
+    this.protocol = protocol;
     this.server = makeSite("server", `${network}.1`);
     this.clients = [2, 3, 4].map((last) => makeSite(`client${last - 1}`, `${network}.${last}`)) as [
       UserspaceSite,
@@ -155,6 +172,18 @@ export class UserspaceWorld implements ClosableWorld {
       close,
       isOpen: () => closing === undefined,
     };
+  }
+
+  async connectStream(site: Site, remote: Endpoint): Promise<ForeignStream> {
+    const stream = await connectStream(site.ipv4, remote);
+    this.onClose(() => stream.close());
+    return stream;
+  }
+
+  async acceptStreams(site: Site, family: 4 | 6): Promise<ForeignListener> {
+    const listener = await acceptStreams(family === 6 ? site.ipv6 : site.ipv4);
+    this.onClose(() => listener.close());
+    return listener;
   }
 
   moveAddress = absent("addresses that move");

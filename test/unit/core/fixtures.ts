@@ -53,6 +53,8 @@ const EVERYTHING: Capabilities = {
   mtu: { min: 68, max: 65451, default: 1416 },
   errorText: true,
   namespaces: true,
+  socketMark: ["udp", "tcp"],
+  bindToDevice: ["tcp"],
 };
 
 /** A kernel that can do everything, except as told. */
