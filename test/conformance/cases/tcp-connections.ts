@@ -202,7 +202,7 @@ export const tcpConnectionCases = group("tcp", [
     },
   },
   {
-    ...overTcp,
+    needs: (capabilities, sites) => overTcp.needs?.(capabilities, sites) ?? HOSTS.needs(capabilities, sites),
     name: "a host that is not there is socket, with its address, in the end",
     async run(world) {
       const { client } = await twoHosts(world);

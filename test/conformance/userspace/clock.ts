@@ -4,7 +4,7 @@
 import { type Clock, SYSTEM_CLOCK } from "../../../src/userspace/clock.ts";
 
 /** Real milliseconds that a second takes. */
-export const SECOND = 300;
+export const SECOND = 200;
 
 const FASTER = 1000 / SECOND;
 

@@ -16,7 +16,7 @@ export interface Pace {
 }
 
 /** All is in one process. */
-const AT_ONCE: Pace = { haste: 10, longestWait: 0.2 };
+const AT_ONCE: Pace = { haste: 10, longestWait: 0.15 };
 /** When a ping is stopped, what is under way gets this long, in seconds. */
 const STOP_WAIT = 5;
 
