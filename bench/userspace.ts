@@ -16,11 +16,11 @@ import { openUserspaceDriver, type UserspaceDriver } from "../src/userspace/inde
 import { median, type Row, table } from "./rows.ts";
 
 const PACKET_BYTES = 1400;
-const ROUNDS = 7;
+const ROUNDS = 5;
 /** Packets of one round without sockets. */
 const CRYPTO_PACKETS = 4000;
 /** Packets of one round through sockets, so many under way at a time that no buffer overflows. */
-const SOCKET_PACKETS = 8000;
+const SOCKET_PACKETS = 20_000;
 const UNDER_WAY = 32;
 
 const AUTH_TAG = { authTagLength: 16 } as const;

@@ -20,11 +20,18 @@ export class PacketStream extends Duplex {
     this.#transmit = transmit;
   }
 
-  /** Throws `invalid` if it is no packet. */
+  /**
+   * Throws `invalid` if it is no packet. A packet is taken at once, so that nothing ever has to wait for room: what
+   * Node keeps of a write for that would cost as much as the write.
+   */
   override write(packet: unknown, ...rest: unknown[]): boolean {
     if (!(packet instanceof Uint8Array))
       throw invalid("packet", "must be a Uint8Array", { operation: "write" });
-    return super.write(packet, ...(rest as []));
+    if (rest.length > 0 || !this.writable || this.writableCorked > 0) {
+      return super.write(packet, ...(rest as []));
+    }
+    this.#transmit?.(packet);
+    return true;
   }
 
   /** Gives a packet to the reader; false if there is no room. */

@@ -90,13 +90,10 @@ export class DataKey {
    */
   open(packet: Buffer, now: number): Buffer | OpenFailure {
     if (packet.length < OVERHEAD) return "malformed";
-    packet.copy(this.#decryptNonce, 0, HEADER_BYTES, AAD_BYTES);
-    const decipher: DecipherGCM = createDecipheriv(
-      this.#algorithm,
-      this.#decryptKey,
-      this.#decryptNonce,
-      AUTH_TAG,
-    );
+    const nonce = this.#decryptNonce;
+    // Byte by byte: faster than a copy of so few.
+    for (let at = 0; at < PACKET_ID_BYTES; at++) nonce[at] = packet[HEADER_BYTES + at] as number;
+    const decipher: DecipherGCM = createDecipheriv(this.#algorithm, this.#decryptKey, nonce, AUTH_TAG);
     decipher.setAAD(packet.subarray(0, AAD_BYTES));
     decipher.setAuthTag(packet.subarray(AAD_BYTES, OVERHEAD));
     const payload = decipher.update(packet.subarray(OVERHEAD));
