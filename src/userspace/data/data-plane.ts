@@ -98,13 +98,15 @@ export class DataPlane {
   setPeer(id: number, fields: PeerFields): void {
     const peer = this.find(id);
     const { remote, vpn4, vpn6, routes, keepalive, txId } = fields;
+    // What can fail comes before anything is changed.
+    const to = remote && peer.socket.destination(remote);
     if (vpn4 || vpn6 || routes) {
       this.#claim(peer, peer.prefixes(fields), peer.prefixes());
       peer.vpn4 = vpn4 ?? peer.vpn4;
       peer.vpn6 = vpn6 ?? peer.vpn6;
       peer.routes = routes ?? peer.routes;
     }
-    if (remote) peer.remote = peer.socket.destination(remote);
+    if (to) peer.remote = to;
     if (txId !== undefined) peer.txId = txId;
     if (keepalive) peer.keepalive.set(keepalive);
   }
