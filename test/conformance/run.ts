@@ -8,6 +8,7 @@ import type { TransportProtocol } from "../../src/core/model.ts";
 import type { Case } from "./case.ts";
 import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
 import { type EventTransport, openLinuxSubject, type Variant } from "./linux/subject.ts";
+import { mixedCases } from "./mixed/cases.ts";
 import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
 import { type CaseResult, caseName, Runner } from "./runner.ts";
 import { userspaceCases } from "./userspace/cases.ts";
@@ -112,7 +113,7 @@ function userspaceRounds(): Round[] {
 function mixedRounds(): Round[] {
   const round = (where: "clients" | "server", protocol: TransportProtocol): Round => {
     const variant = `userspace ${where}${protocol === "tcp" ? ", over TCP" : ""}`;
-    const both = ALL_CASES.filter(isForBoth);
+    const both = [...mixedCases, ...ALL_CASES.filter(isForBoth)];
     const cases = protocol === "tcp" ? both.filter(({ overTcp }) => overTcp) : both;
     return { open: () => openMixedSubject(where, protocol, variant), cases, variant };
   };

@@ -43,19 +43,30 @@ export class MixedBackend implements BackendDriver {
   readonly #linux: LinuxBackend;
   readonly #userspace: ReadonlyMap<string, UserspaceBackend>;
 
-  private constructor(posix: Posix, linux: LinuxBackend, userspaceAt: readonly string[]) {
+  private constructor(
+    posix: Posix,
+    linux: LinuxBackend,
+    userspaceAt: readonly string[],
+    firstPacketId: number,
+  ) {
     this.#posix = posix;
     this.#linux = linux;
     this.#userspace = new Map(
-      userspaceAt.map((namespace) => [namespace, new UserspaceBackend({ registry: new Registry() })]),
+      userspaceAt.map((namespace) => [
+        namespace,
+        new UserspaceBackend({ registry: new Registry(), firstPacketId }),
+      ]),
     );
     this.info = linux.info;
     this.rules = linux.rules;
     this.capabilities = bothOf(linux.capabilities, new UserspaceBackend().capabilities);
   }
 
-  /** @param userspaceAt namespaces of the sites with the userspace backend */
-  static async open(userspaceAt: readonly string[]): Promise<MixedBackend> {
+  /**
+   * @param userspaceAt namespaces of the sites with the userspace backend
+   * @param firstPacketId of its keys
+   */
+  static async open(userspaceAt: readonly string[], firstPacketId = 1): Promise<MixedBackend> {
     const ffi = loadFfi();
     const posix = createPosix(ffi);
     const linux = await LinuxBackend.open({
@@ -65,7 +76,7 @@ export class MixedBackend implements BackendDriver {
       eventTransport: "auto",
       eventBuffer: EVENT_BUFFER,
     });
-    return new MixedBackend(posix, linux, userspaceAt);
+    return new MixedBackend(posix, linux, userspaceAt, firstPacketId);
   }
 
   async createInterface(

@@ -9,7 +9,7 @@ import { Network } from "../linux/network.ts";
 import { openLinuxSubject } from "../linux/subject.ts";
 import type { Subject } from "../world.ts";
 import { MixedBackend } from "./backend.ts";
-import { MixedWorld } from "./world.ts";
+import { MixedWorld, type OpenMixed } from "./world.ts";
 
 /** Groups of cases in which packets go from one end to the other. */
 const GROUPS = [
@@ -49,7 +49,9 @@ export async function openMixedSubject(
   await linux.close();
   const network = await Network.create();
   const at = network.sites.filter(({ name }) => (name === "server") === (userspace === "server"));
-  const open = async () => new CoreDriver(await MixedBackend.open(at.map(({ namespace }) => namespace)));
+  const namespaces = at.map(({ namespace }) => namespace);
+  const open: OpenMixed = async (firstPacketId) =>
+    new CoreDriver(await MixedBackend.open(namespaces, firstPacketId));
   const probe = await open();
   const { capabilities } = probe;
   await probe.close();

@@ -9,21 +9,39 @@ import { LinuxWorld } from "../linux/world.ts";
 import { Host } from "../userspace/host.ts";
 import type { PingOptions, Site, SystemInterface } from "../world.ts";
 
+/** Makes a driver; packet ids of the userspace backend's keys begin with this one. */
+export type OpenMixed = (firstPacketId?: number) => Promise<DcoDriver>;
+
 /** See {@link LinuxWorld}: the sites are its network namespaces, and addresses outside the tunnel are theirs. */
 export class MixedWorld extends LinuxWorld {
   /** What stands for the system at the sites with the userspace backend. */
   readonly #hosts: ReadonlyMap<string, Host>;
+  readonly #again: (firstPacketId: number) => Promise<MixedWorld>;
 
   /** @param userspaceAt names of the sites with the userspace backend */
   constructor(
     network: Network,
     driver: DcoDriver,
-    open: () => Promise<DcoDriver>,
+    open: OpenMixed,
     protocol: TransportProtocol,
     userspaceAt: readonly string[],
   ) {
-    super(network, driver, open, protocol);
+    super(network, driver, () => open(), protocol);
+    this.#again = async (firstPacketId) => {
+      const another = new MixedWorld(network, await open(firstPacketId), open, protocol, userspaceAt);
+      this.onClose(() => another.close());
+      return another;
+    };
     this.#hosts = new Map(userspaceAt.map((name) => [name, new Host({ haste: 1, longestWait: 5 })]));
+  }
+
+  /** Another world like this one, whose userspace keys begin with this packet id. */
+  withFirstPacketId(firstPacketId: number): Promise<MixedWorld> {
+    return this.#again(firstPacketId);
+  }
+
+  isUserspace(site: Site): boolean {
+    return this.#hosts.has(site.name);
   }
 
   override async createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface> {
