@@ -90,6 +90,20 @@ export async function packageCheck(): Promise<SuiteResult> {
   return { ...counted.result(ended), note: `Node ${process.versions.node}` };
 }
 
+/** The behaviour cases on the userspace backend, on this machine, without any privilege. */
+export async function userspaceBehaviour(): Promise<SuiteResult> {
+  const counted = new ClosingLine();
+  const command = [node, inRoot("test", "conformance", "run.ts"), "--subject", "userspace"];
+  // Root without capabilities may no more than anybody else.
+  const unprivileged =
+    process.platform === "linux" && process.getuid?.() === 0
+      ? ["setpriv", "--inh-caps=-all", "--bounding-set=-all", ...command]
+      : command;
+  const [program, ...args] = unprivileged as [string, ...string[]];
+  const ended = await run(program, args, { seconds: 300, onLine: (line) => counted.read(line) });
+  return counted.result(ended);
+}
+
 /** The behaviour cases on a real kernel, in a virtual machine. */
 export async function behaviour(pattern: string): Promise<SuiteResult> {
   const cases = inRoot("test", "conformance", "run.ts");

@@ -36,6 +36,7 @@ export {
 export {
   at,
   INT_MAX,
+  readBoolean,
   readChoice,
   readFields,
   readInteger,

@@ -4,14 +4,20 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import type { TransportProtocol } from "../../src/core/model.ts";
 import type { Case } from "./case.ts";
 import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
 import { type EventTransport, openLinuxSubject, type Variant } from "./linux/subject.ts";
+import { mixedCases } from "./mixed/cases.ts";
+import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
 import { type CaseResult, caseName, Runner } from "./runner.ts";
+import { userspaceCases } from "./userspace/cases.ts";
+import { openUserspaceSubject } from "./userspace/subject.ts";
+import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
 import type { Subject } from "./world.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|userspace|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** A subject that is opened when its turn comes, and the cases for it. */
 interface Round {
@@ -56,15 +62,18 @@ async function main(): Promise<number> {
   }
   console.log(`1..${runner.results.length}`);
   for (const line of summary) console.log(`# ${line}`);
-  console.log(
-    "# not run: key-exhausted takes 2^32 packets of one key; unit tests have it as bytes of the kernel's format",
-  );
+  if (values.subject !== "userspace")
+    console.log(
+      "# not run: key-exhausted takes 2^32 packets of one key; unit tests have it as bytes of the kernel's format",
+    );
   if (values.json !== undefined)
     writeFileSync(values.json, `${JSON.stringify({ subjects: reports }, null, 2)}\n`);
   return conclude(runner.results);
 }
 
 function rounds(subject: string, eventTransport: string): Round[] {
+  if (subject === "userspace") return userspaceRounds();
+  if (subject === "mixed") return mixedRounds();
   if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
   const round = (transport: EventTransport, cases: readonly Case[], variant: Variant = {}): Round => ({
     open: () => openLinuxSubject(transport, variant),
@@ -83,6 +92,32 @@ function rounds(subject: string, eventTransport: string): Round[] {
     round("ffi", events, { name: "events by ffi" }),
     round("netlink", tcp, { name: "over TCP", protocol: "tcp" }),
   ];
+}
+
+function userspaceRounds(): Round[] {
+  const round = (cases: readonly Case[], protocol: TransportProtocol, variant?: string): Round => ({
+    open: () => openUserspaceSubject(protocol, variant),
+    cases,
+    variant,
+  });
+  return [
+    round([...ALL_CASES, ...userspaceCases, ...userspaceTcpCases], "udp"),
+    round(
+      ALL_CASES.filter(({ overTcp }) => overTcp),
+      "tcp",
+      "over TCP",
+    ),
+  ];
+}
+
+function mixedRounds(): Round[] {
+  const round = (where: "clients" | "server", protocol: TransportProtocol): Round => {
+    const variant = `userspace ${where}${protocol === "tcp" ? ", over TCP" : ""}`;
+    const both = [...mixedCases, ...ALL_CASES.filter(isForBoth)];
+    const cases = protocol === "tcp" ? both.filter(({ overTcp }) => overTcp) : both;
+    return { open: () => openMixedSubject(where, protocol, variant), cases, variant };
+  };
+  return [round("clients", "udp"), round("server", "udp"), round("clients", "tcp"), round("server", "tcp")];
 }
 
 function summarise(subject: Subject, results: readonly CaseResult[]): string[] {

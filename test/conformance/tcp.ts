@@ -14,10 +14,24 @@ export const overTcp: Pick<Case, "needs"> = {
     transports.includes("tcp") && listeners.includes("tcp") ? undefined : "the driver does not do TCP",
 };
 
+/** `needs` of cases in which connections of the caller's are taken over. */
+export const adoptsConnections: Pick<Case, "needs"> = {
+  needs: (capabilities, sites) =>
+    overTcp.needs?.(capabilities, sites) ??
+    (capabilities.adoptSocket ? undefined : "the driver takes no socket of the caller's"),
+};
+
+/** `needs` of cases in which the other end's receive buffer is small. */
+export const smallBuffers: Pick<Case, "needs"> = {
+  needs: (capabilities, sites) =>
+    overTcp.needs?.(capabilities, sites) ??
+    (sites.system ? undefined : "the sites' buffers are as large as the system likes"),
+};
+
 /** `needs` of cases in which a TCP transport ends with its peer. */
 export const peersEndTransports: Pick<Case, "needs"> = {
-  needs: (capabilities) =>
-    overTcp.needs?.(capabilities) ??
+  needs: (capabilities, sites) =>
+    overTcp.needs?.(capabilities, sites) ??
     (capabilities.peerEndsTransport.includes("tcp") ? undefined : "a transport outlives its peer here"),
 };
 

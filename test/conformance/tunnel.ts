@@ -72,7 +72,7 @@ export async function openHost(
   const dco = await world.createInterface(site, { mode });
   const events = new Recorder(dco);
   const addresses = [`${vpn.ipv4}/24`, `${vpn.ipv6}/64`];
-  await dco.configure({ addresses, up: true, ...config });
+  await world.configure(site, dco, { addresses, up: true, ...config });
   return { site, dco, events, vpn };
 }
 

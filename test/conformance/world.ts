@@ -9,6 +9,7 @@ import type {
   CallOptions,
   CreateInterfaceOptions,
   Endpoint,
+  InterfaceConfig,
   TransportProtocol,
 } from "../../src/core/model.ts";
 
@@ -121,6 +122,9 @@ export interface World {
   /** What tunnels are made of where a case does not say. */
   readonly protocol: TransportProtocol;
 
+  /** How long a second of keepalive takes here, in milliseconds: 1000, unless the driver's clock is the world's. */
+  readonly second: number;
+
   /**
    * Another driver, which knows nothing of the first, as another process would have one.
    *
@@ -135,6 +139,8 @@ export interface World {
   flushWhileStanding(site: Site, name: string): number;
   /** `driver.createInterface` at a site; deleted at the end of the case whatever becomes of it. */
   createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface>;
+  /** `dco.configure`; where the interface is none of the system's, the addresses become those of the site itself. */
+  configure(site: Site, dco: DcoInterface, config: InterfaceConfig): Promise<void>;
   /** Something to do at the end of the case; the latest first. */
   onClose(cleanup: () => unknown): void;
 
@@ -174,6 +180,14 @@ export interface ClosableWorld extends World {
   close(): Promise<void>;
 }
 
+/** What the sites of a subject are. */
+export interface Sites {
+  /** Hosts with an operating system: network interfaces, link-local addresses, namespaces or machines of their own. */
+  readonly system: boolean;
+  /** `moveAddress` works. */
+  readonly movable: boolean;
+}
+
 /** A driver under test with its surroundings: makes a world for every case. */
 export interface Subject {
   readonly name: string;
@@ -182,6 +196,8 @@ export interface Subject {
   /** Lines for the summary. */
   readonly description: readonly string[];
   readonly capabilities: Capabilities;
+  /** Default: hosts that can do all. */
+  readonly sites?: Sites;
   /** Added to the names of cases, where they are run once more in another way. */
   readonly variant?: string;
   open(): Promise<ClosableWorld>;

@@ -6,6 +6,7 @@ import type { DcoInterface } from "../../../src/core/contract.ts";
 import type { DcoEvent, PeerRef } from "../../../src/core/model.ts";
 import { group } from "../case.ts";
 import { inTime, rejects } from "../expect.ts";
+import { SYSTEM } from "../needs.ts";
 import { readRest } from "../packets.ts";
 import { Recorder } from "../recorder.ts";
 import { connect, type End, openEnd, openTunnel } from "../tunnel.ts";
@@ -206,6 +207,7 @@ export const eventCases = group("events", [
     },
   },
   {
+    ...SYSTEM,
     name: "in multipeer mode the link is told up and down with the interface, whoever does it, once each",
     async run(world) {
       const dco = await world.createInterface(world.server, { mode: "multipeer" });

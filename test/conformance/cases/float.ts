@@ -2,14 +2,11 @@
  * Peers whose address changes.
  */
 import assert from "node:assert/strict";
-import { type Case, group } from "../case.ts";
+import { group } from "../case.ts";
+import { MOVES } from "../needs.ts";
 import { controlPacket, dataPacket, expectPacket } from "../packets.ts";
-import { assertReaches, connect, openEnd, reachable } from "../tunnel.ts";
+import { assertReaches, connect, openEnd, openTunnel, reachable } from "../tunnel.ts";
 import type { World } from "../world.ts";
-
-const tells: Pick<Case, "needs"> = {
-  needs: ({ floatEvent }) => (floatEvent === "none" ? "the driver does not tell of floats" : undefined),
-};
 
 /** A tunnel whose ends are bound to no address, so that theirs can change. */
 async function floatingTunnel(world: World, family: 4 | 6, dualStack = false) {
@@ -33,7 +30,7 @@ async function floatingTunnel(world: World, family: 4 | 6, dualStack = false) {
 
 export const floatCases = group("float", [
   ...([4, 6] as const).map((family) => ({
-    ...tells,
+    ...MOVES,
     name: `a client that moves is followed over IPv${family}: traffic, event, remote, and control packets to the peer`,
     async run(world: World) {
       const { server, client } = await floatingTunnel(world, family);
@@ -54,8 +51,8 @@ export const floatCases = group("float", [
   })),
   {
     name: "an IPv4 client of a dual-stack transport is told with its IPv4 address when it moves",
-    needs: ({ floatEvent, dualStack }) =>
-      floatEvent !== "none" && dualStack ? undefined : "no floats, or no dual-stack transports",
+    needs: (capabilities, sites) =>
+      MOVES.needs(capabilities, sites) ?? (capabilities.dualStack ? undefined : "no dual-stack transports"),
     async run(world) {
       const { server, client } = await floatingTunnel(world, 4, true);
       const moved = await world.moveAddress(client.site);
@@ -68,7 +65,7 @@ export const floatCases = group("float", [
     },
   },
   ...([4, 6] as const).map((family) => ({
-    ...tells,
+    ...MOVES,
     name: `a server that moves is followed by its client over IPv${family}, with its control packets`,
     async run(world: World) {
       const { server, client } = await floatingTunnel(world, family);
@@ -83,7 +80,7 @@ export const floatCases = group("float", [
     },
   })),
   {
-    ...tells,
+    ...MOVES,
     name: "a client that moves again and again gives an event for each move",
     async run(world) {
       const { server, client } = await floatingTunnel(world, 4);
@@ -101,7 +98,7 @@ export const floatCases = group("float", [
     needs: ({ floatAuthenticated }) =>
       floatAuthenticated ? undefined : "addresses move without authentication",
     async run(world) {
-      const { server, client } = await floatingTunnel(world, 4);
+      const { server, client } = await openTunnel(world);
       const before = (await server.dco.peer(1)).remote;
       const stranger = await world.openSocket(world.clients[1], 4);
       const to = { address: server.site.ipv4, port: 1194 };

@@ -40,6 +40,7 @@ import { tcpConnectionCases } from "./tcp-connections.ts";
 import { tcpEndCases } from "./tcp-ends.ts";
 import { tcpFrameCases } from "./tcp-frames.ts";
 import { transportCases } from "./transports.ts";
+import { unsupportedCases } from "./unsupported.ts";
 
 /** In the order in which they are run. */
 export const ALL_CASES: readonly Case[] = [
@@ -74,6 +75,7 @@ export const ALL_CASES: readonly Case[] = [
   ...badTransportCases,
   ...badInterfaceCases,
   ...badArgumentCases,
+  ...unsupportedCases,
   ...refusalCases,
   ...refusedSocketCases,
   ...refusedRightsCases,

@@ -7,6 +7,7 @@ import type { BulkResult } from "../../../src/core/model.ts";
 import { group } from "../case.ts";
 import { checkError, rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
+import { SYSTEM } from "../needs.ts";
 import { assertReaches, assertSilent, connect, installKeys, openEnd, openTunnel, vpnOf } from "../tunnel.ts";
 
 /** Somewhere that nobody is. */
@@ -103,6 +104,7 @@ export const peerCases = group("peers", [
     },
   },
   {
+    ...SYSTEM,
     name: "prefixes behind a client are reached by a route via its VPN address",
     overTcp: true,
     async run(world) {
@@ -123,6 +125,7 @@ export const peerCases = group("peers", [
     },
   },
   {
+    ...SYSTEM,
     name: "routes of a peer come and go with it, or are unsupported",
     async run(world) {
       const { server } = await openTunnel(world);
@@ -146,9 +149,10 @@ export const peerCases = group("peers", [
     needs: ({ sourceCheck }) => (sourceCheck.includes("multipeer") ? undefined : "no check of inner sources"),
     async run(world) {
       const { server, client } = await openTunnel(world);
-      await client.dco.configure({ addresses: ["10.8.0.77/24"] });
+      const move = (address: string) => world.configure(client.site, client.dco, { addresses: [address] });
+      await move("10.8.0.77/24");
       await assertSilent(world, client, server.vpn.ipv4);
-      await client.dco.configure({ addresses: [`${client.vpn.ipv4}/24`] });
+      await move(`${client.vpn.ipv4}/24`);
       await assertReaches(world, client, server.vpn.ipv4);
     },
   },

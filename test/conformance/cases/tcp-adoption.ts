@@ -8,7 +8,7 @@ import { TLSSocket } from "node:tls";
 import { group } from "../case.ts";
 import { eventually, inTime, pause, rejects } from "../expect.ts";
 import { controlPacket, dataPacket, expectPacket, readPackets } from "../packets.ts";
-import { attach, frame, numbered, numberOf, overTcp, readFrame, readToEnd } from "../tcp.ts";
+import { adoptsConnections, attach, frame, numbered, numberOf, readFrame, readToEnd } from "../tcp.ts";
 import { dataKeyOf, PacketStream, tlsClient, tlsServer } from "../tls.ts";
 import { assertReaches, connect, type End, openConnection, openHost } from "../tunnel.ts";
 import type { ForeignStream, World } from "../world.ts";
@@ -69,7 +69,7 @@ class FrameReader {
 
 export const tcpAdoptionCases = group("tcp adoption", [
   ...(["keep", "take"] as const).map((ownership) => ({
-    ...overTcp,
+    ...adoptsConnections,
     name: `a descriptor that is ${ownership === "keep" ? "kept stays the caller's" : "taken is closed with the transport"}, and carries a peer`,
     async run(world: World) {
       const { mine, theirs } = await foreignConnection(world);
@@ -101,7 +101,7 @@ export const tcpAdoptionCases = group("tcp adoption", [
     },
   })),
   {
-    ...overTcp,
+    ...adoptsConnections,
     name: "a kept descriptor whose transport waited for a frame is readable for a single byte again",
     async run(world) {
       const { mine, theirs } = await foreignConnection(world);
@@ -117,7 +117,7 @@ export const tcpAdoptionCases = group("tcp adoption", [
     },
   },
   {
-    ...overTcp,
+    ...adoptsConnections,
     name: "a net.Socket becomes a transport with what it has read and not given: not a byte is lost, at any cut",
     async run(world) {
       const packets = [numbered(0, 8), numbered(1, 9), numbered(2, 30)];
@@ -154,7 +154,7 @@ export const tcpAdoptionCases = group("tcp adoption", [
     },
   },
   {
-    ...overTcp,
+    ...adoptsConnections,
     name: "a net.Socket that a program read frames from is taken in mid-stream, with the program's rest as head",
     async run(world) {
       const { dco, ...rest } = await host(world);
@@ -197,7 +197,7 @@ export const tcpAdoptionCases = group("tcp adoption", [
     },
   },
   {
-    ...overTcp,
+    ...adoptsConnections,
     name: "an end that Node has read and not told is told by the transport, after what came before it",
     async run(world) {
       const { dco } = await host(world);
@@ -220,7 +220,7 @@ export const tcpAdoptionCases = group("tcp adoption", [
     },
   },
   {
-    ...overTcp,
+    ...adoptsConnections,
     name: "the rest of a frame that never comes does not keep the peer, the transport or the interface",
     async run(world) {
       const { mine } = await foreignConnection(world);
@@ -241,7 +241,7 @@ export const tcpAdoptionCases = group("tcp adoption", [
     },
   },
   {
-    ...overTcp,
+    ...adoptsConnections,
     name: "a net.Socket that cannot be taken without harm is refused, says why, and stays as it was",
     async run(world) {
       const { dco } = await host(world);
@@ -294,7 +294,7 @@ export const tcpAdoptionCases = group("tcp adoption", [
     },
   },
   {
-    ...overTcp,
+    ...adoptsConnections,
     name: "TLS in the control packets of transports, then peers on them, with keys of that TLS",
     async run(world) {
       const server = await openHost(world, world.server, { mode: "multipeer", host: 1 });
@@ -327,7 +327,7 @@ export const tcpAdoptionCases = group("tcp adoption", [
     },
   },
   {
-    ...overTcp,
+    ...adoptsConnections,
     name: "TLS in frames over net.Sockets, which are taken over in the middle of it; the TLS goes on over transports",
     async run(world) {
       const { mine, theirs } = await foreignConnection(world);
@@ -390,7 +390,7 @@ export const tcpAdoptionCases = group("tcp adoption", [
     },
   },
   {
-    ...overTcp,
+    ...adoptsConnections,
     name: "TLS on the net.Sockets themselves, dropped when both are done: the connections under it carry peers",
     async run(world) {
       const { mine, theirs } = await foreignConnection(world);

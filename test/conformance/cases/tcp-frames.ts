@@ -9,6 +9,7 @@ import { CONTROL_OPCODES, controlPacket, dataPacket, readPackets } from "../pack
 import {
   acceptStranger,
   acceptStrangers,
+  adoptsConnections,
   attach,
   frame,
   numbered,
@@ -160,7 +161,7 @@ export const tcpFrameCases = group("tcp frames", [
     },
   },
   {
-    ...overTcp,
+    ...adoptsConnections,
     name: "of the largest size go through a socket whose buffer is smaller than they are",
     async run(world) {
       const listener = await world.acceptStreams(world.clients[0], 4);

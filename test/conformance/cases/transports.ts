@@ -6,6 +6,7 @@ import type { DcoInterface, Transport } from "../../../src/core/contract.ts";
 import { type Case, group } from "../case.ts";
 import { rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
+import { HOSTS } from "../needs.ts";
 import { controlPacket, expectPacket } from "../packets.ts";
 import { Recorder } from "../recorder.ts";
 import { assertReaches, connect, installKeys, openEnd, openTunnel, reachable } from "../tunnel.ts";
@@ -59,7 +60,7 @@ export const transportCases = group("transports", [
       assert.deepEqual(again.local, local);
       const foreign = dco.openTransport({
         protocol: "udp",
-        local: { address: world.clients[0].ipv4, port: 0 },
+        local: "192.0.2.99:0",
       });
       await rejects(foreign, "socket");
     },
@@ -120,6 +121,7 @@ export const transportCases = group("transports", [
     },
   },
   {
+    ...HOSTS,
     name: "link-local addresses work with their scope: peers, senders, and control packets",
     async run(world) {
       const { address, scopeId } = world.server.linkLocal;

@@ -4,7 +4,12 @@
 import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import { DcoError } from "../../../src/core/errors.ts";
-import type { CreateInterfaceOptions, Endpoint, TransportProtocol } from "../../../src/core/model.ts";
+import type {
+  CreateInterfaceOptions,
+  Endpoint,
+  InterfaceConfig,
+  TransportProtocol,
+} from "../../../src/core/model.ts";
 import type {
   ClosableWorld,
   ForeignListener,
@@ -28,6 +33,7 @@ export type OpenLinux = (options?: { readonly eventBuffer?: number }) => Promise
 /** See {@link ClosableWorld}. */
 export class LinuxWorld implements ClosableWorld {
   readonly driver: DcoDriver;
+  readonly second = 1000;
   readonly protocol: TransportProtocol;
   readonly server: LinuxSite;
   readonly clients: readonly [LinuxSite, LinuxSite, LinuxSite];
@@ -72,6 +78,10 @@ export class LinuxWorld implements ClosableWorld {
       });
     });
     return dco;
+  }
+
+  async configure(_site: Site, dco: DcoInterface, config: InterfaceConfig): Promise<void> {
+    await dco.configure(config);
   }
 
   onClose(cleanup: () => unknown): void {
