@@ -115,7 +115,7 @@ export async function behaviour(pattern: string): Promise<SuiteResult> {
     "--kernel",
     pattern,
     "--timeout",
-    "1080",
+    "1300",
     "--",
     "sh",
     "-c",
@@ -128,7 +128,7 @@ export async function behaviour(pattern: string): Promise<SuiteResult> {
   let begun = false;
   const attempt = () =>
     run("bash", [inRoot("ci", "vm", "run"), ...vm], {
-      seconds: 1260,
+      seconds: 1400,
       onLine: (line) => {
         begun ||= line.startsWith("TAP version");
         counted.read(line);
