@@ -14,6 +14,9 @@ import { watched } from "./loop.ts";
 import { type Phase, runPhases } from "./phases.ts";
 import { limitRow, loopRow, median, type Row, rateRow } from "./rows.ts";
 
+/** A round of so many peers comes first and is not counted: by then V8 has compiled what runs often. */
+const WARM_UP_PEERS = 2000;
+
 /** The idle loop is watched so long before each round. */
 const IDLE_MS = 2000;
 const EVENTS = 100;
@@ -41,6 +44,8 @@ say(`${driver.info.module} ${driver.info.version}, Node ${process.version}, ${pe
 const theirs: Record<string, Phase>[] = [];
 const ours: Record<string, Phase>[] = [];
 const idle: number[] = [];
+const warmUp = Math.min(WARM_UP_PEERS, peers);
+await runPhases(driver, warmUp, Math.min(warmUp, singles));
 for (let round = 1; round <= Number(values.rounds); round++) {
   const { stdout } = await run(program, ["phases", String(peers), String(removals), String(singles)]);
   theirs.push(JSON.parse(stdout));

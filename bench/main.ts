@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { importRows } from "./import.ts";
 import { type Row, table } from "./rows.ts";
+import { userspaceRows } from "./userspace.ts";
 
 /** Seconds for the whole of it in the virtual machine, under emulation. */
 const TIMEOUT = 3600;
@@ -27,7 +28,11 @@ for (const [name, value] of Object.entries(forGuest)) {
   if (!/^[1-9]\d{0,6}$/.test(value)) fail(`--${name} must be a number from 1 to 9999999, not ${value}`);
 }
 
-const rows = [...kernelRows(), ...importRows(new URL("../dist/esm/index.js", import.meta.url))];
+const rows = [
+  ...kernelRows(),
+  ...importRows(new URL("../dist/esm/index.js", import.meta.url)),
+  ...(await userspaceRows()),
+];
 console.log(table(rows));
 const missed = rows.filter(({ met }) => met === false).map(({ name }) => name);
 console.log(`\ntargets not met: ${missed.join("; ") || "none"}`);

@@ -78,9 +78,7 @@ export async function runPhases(
       allOk(await dco.installKeys(primaries));
       allOk(await dco.installKeys(secondaries));
     });
-    await phase("swap", peers, async () => {
-      for (const id of ids) await dco.swapKeys(id);
-    });
+    await phase("swap", peers, async () => allOk(await dco.swapKeysOf(ids)));
     await phase("list", peers, async () => expect(await dco.peers(), peers));
     await phase("statistics", peers, async () => expect(await dco.stats(), peers));
 

@@ -6,12 +6,17 @@ import { DcoError, describeError, invalid } from "./core/errors.ts";
 import { throwIfAborted } from "./core/lifetime.ts";
 import type { CallOptions, DriverInfo } from "./core/model.ts";
 import type { WireTrace } from "./core/trace.ts";
-import { INT_MAX, readChoice, readFields, readInteger, readSignal } from "./core/validate.ts";
+import { INT_MAX, readBoolean, readChoice, readFields, readInteger, readSignal } from "./core/validate.ts";
 
 /** Options of {@link openDriver}. */
 export interface OpenDriverOptions extends CallOptions {
-  /** Default `auto`: the kernel backend of this platform. */
+  /** Default `auto`: the kernel backend of this platform; see `allowUserspace`. */
   readonly backend?: "auto" | DriverInfo["backend"];
+  /**
+   * `auto` may choose the userspace backend where the kernel's cannot be used: no module, no right, no native calls.
+   * `driver.info.reason` says so. Default false: its interfaces are streams of packets, none of the system's.
+   */
+  readonly allowUserspace?: boolean;
   /** Takes the decoded messages to and from the kernel, key bytes left out. `DCO_TRACE=1` writes them to stderr. */
   readonly trace?: WireTrace;
   /** The native call library. Default `koffi`. */
@@ -26,7 +31,15 @@ export interface OpenDriverOptions extends CallOptions {
 }
 
 const BACKENDS = ["auto", "linux", "linux-legacy", "freebsd", "windows", "userspace"] as const;
-const FIELDS = ["signal", "backend", "trace", "ffi", "eventTransport", "eventBuffer"] as const;
+const FIELDS = [
+  "signal",
+  "backend",
+  "allowUserspace",
+  "trace",
+  "ffi",
+  "eventTransport",
+  "eventBuffer",
+] as const;
 
 /**
  * Opens the driver of this platform's kernel.
@@ -51,23 +64,11 @@ export async function openDriver(options: OpenDriverOptions = {}): Promise<DcoDr
     if (fields.trace !== undefined && typeof fields.trace !== "function") {
       throw invalid("trace", "must be a function");
     }
+    const { trace } = fields as { readonly trace?: WireTrace };
+    const allowUserspace =
+      fields.allowUserspace === undefined ? false : readBoolean(fields.allowUserspace, "allowUserspace");
     throwIfAborted(signal);
-    const chosen = backend === "auto" ? platformBackend() : backend;
-    if (chosen !== "linux" && chosen !== "freebsd") {
-      throw new DcoError("unavailable", `this release of dcokit has no ${chosen} backend`);
-    }
-    if (process.platform !== chosen) {
-      throw new DcoError("unavailable", `the ${chosen} backend does not run on ${process.platform}`);
-    }
-    const trace = fields.trace as WireTrace | undefined;
-    let driver: DcoDriver;
-    if (chosen === "freebsd") {
-      const { openFreebsdDriver } = await import("./freebsd/open.ts");
-      driver = await openFreebsdDriver({ trace });
-    } else {
-      const { openLinuxDriver } = await import("./linux/open.ts");
-      driver = await openLinuxDriver({ ffi, eventTransport, eventBuffer, trace });
-    }
+    const driver = await open(backend, allowUserspace, { ffi, eventTransport, eventBuffer, trace });
     if (signal?.aborted) {
       await driver.close();
       throwIfAborted(signal);
@@ -76,6 +77,60 @@ export async function openDriver(options: OpenDriverOptions = {}): Promise<DcoDr
   } catch (error) {
     throw describeError(error, "openDriver");
   }
+}
+
+type LinuxOptions = Parameters<typeof import("./linux/open.ts")["openLinuxDriver"]>[0];
+
+async function open(
+  backend: "auto" | DriverInfo["backend"],
+  allowUserspace: boolean,
+  linux: LinuxOptions,
+): Promise<DcoDriver> {
+  if (backend === "userspace") return openUserspace("it was asked for by name");
+  if (backend !== "auto" || !allowUserspace) return openKernel(backend, linux);
+  try {
+    return await openPermitted(linux);
+  } catch (error) {
+    if (!DcoError.is(error) || !FALLS_BACK.has(error.code)) throw error;
+    return openUserspace(`the kernel's module cannot be used: ${error.message}`);
+  }
+}
+
+/** A kernel's driver can be opened without the right to do anything with it, which is no help here. */
+async function openPermitted(linux: LinuxOptions): Promise<DcoDriver> {
+  if (process.platform === "linux") {
+    const { missingRight } = await import("./linux/rights.ts");
+    const missing = missingRight();
+    if (missing !== undefined) throw new DcoError("permission", missing);
+  }
+  return openKernel("auto", linux);
+}
+
+/** Why a kernel's backend is not to be had, other than by a mistake in the options. */
+const FALLS_BACK: ReadonlySet<string> = new Set(["unavailable", "permission"]);
+
+async function openUserspace(reason: string): Promise<DcoDriver> {
+  const { openUserspaceDriver } = await import("./userspace/open.ts");
+  return openUserspaceDriver({ reason });
+}
+
+async function openKernel(
+  backend: "auto" | Exclude<DriverInfo["backend"], "userspace">,
+  linux: LinuxOptions,
+): Promise<DcoDriver> {
+  const chosen = backend === "auto" ? platformBackend() : backend;
+  if (chosen !== "linux" && chosen !== "freebsd") {
+    throw new DcoError("unavailable", `this release of dcokit has no ${chosen} backend`);
+  }
+  if (process.platform !== chosen) {
+    throw new DcoError("unavailable", `the ${chosen} backend does not run on ${process.platform}`);
+  }
+  if (chosen === "freebsd") {
+    const { openFreebsdDriver } = await import("./freebsd/open.ts");
+    return openFreebsdDriver({ trace: linux?.trace });
+  }
+  const { openLinuxDriver } = await import("./linux/open.ts");
+  return openLinuxDriver(linux);
 }
 
 function platformBackend(): DriverInfo["backend"] {

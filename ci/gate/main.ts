@@ -3,17 +3,26 @@
  * Exit status 0 only if nothing failed.
  */
 import { parseArgs } from "node:util";
-import { behaviour, broken, packageCheck, type SuiteResult, staticChecks, unitTests } from "./suites.ts";
+import {
+  behaviour,
+  broken,
+  packageCheck,
+  type SuiteResult,
+  staticChecks,
+  unitTests,
+  userspaceBehaviour,
+} from "./suites.ts";
 import { printSummary, type Row } from "./summary.ts";
 
 const usage = `usage: npm test [-- [--only SUITE[,SUITE...]] [KERNEL]]
-  --only   of: static, unit, package, vm
+  --only   of: static, unit, package, userspace, vm
   KERNEL   the kernel of the virtual machine, such as 7.2; the newest by default`;
 
 const titles = {
   static: "static checks",
   unit: "unit tests",
   package: "package",
+  userspace: "behaviour, userspace",
   vm: "behaviour, Linux ovpn",
 } as const;
 type SuiteName = keyof typeof titles;
@@ -21,8 +30,8 @@ const names = Object.keys(titles) as SuiteName[];
 
 /** What the design names and no suite covers yet. */
 const outOfScope = [
-  "Linux ovpn over TCP: in the code, without behaviour cases yet; the module ovpn-dco-v2: not in this release",
-  "FreeBSD if_ovpn, Windows ovpn-dco-win, userspace: not in this release",
+  "the module ovpn-dco-v2: not in this release",
+  "FreeBSD if_ovpn, Windows ovpn-dco-win: not in this release",
 ];
 
 function options(): { only: SuiteName[]; kernel: string } {
@@ -55,6 +64,7 @@ async function runSuite(name: SuiteName, kernel: string): Promise<SuiteResult | 
   if (name === "static") return staticChecks();
   if (name === "unit") return unitTests();
   if (name === "package") return packageCheck();
+  if (name === "userspace") return userspaceBehaviour();
   const why = whyNoMachine();
   if (why === undefined) return behaviour(kernel);
   if (process.env["CI"] === "true") return broken(`no VM, which CI=true demands: ${why}`);

@@ -6,6 +6,7 @@
  * kernel, and the kernel's notifications into {@link BackendEvent}s. It imports core; core imports no backend.
  */
 import type { Capabilities } from "./capabilities.ts";
+import type { DcoError } from "./errors.ts";
 import type {
   CipherName,
   DriverInfo,
@@ -15,6 +16,7 @@ import type {
   Keepalive,
   KeyInfo,
   KeySlot,
+  NodeSocket,
   OnExisting,
   PeerStats,
   TransportProtocol,
@@ -88,6 +90,10 @@ export interface OpenTransportRequest {
   readonly remote: IpEndpoint | undefined;
   readonly dualStack: boolean;
   readonly adopt: { readonly fd: number; readonly ownership: "keep" | "take" } | undefined;
+  /** Over TCP, instead of `adopt`. */
+  readonly adoptNode?: NodeSocket | undefined;
+  /** What the caller has read of the adopted TCP socket: first in the stream. The array is the backend's. */
+  readonly head?: Uint8Array | undefined;
   readonly queueLimit: number;
   readonly receiveBuffer: number;
   readonly extras: Extras;
@@ -222,6 +228,15 @@ export interface BackendListener {
   close(): Promise<void>;
 }
 
+/**
+ * What became of one of many requests: undefined when it was done, the error when it was not, `later` where it has to
+ * be made by itself, and nothing was tried.
+ */
+export type Outcome = DcoError | "later" | undefined;
+
+/** How many requests are made together. The answers have to fit a buffer of the kernel's. */
+export const MOST_AT_ONCE = 64;
+
 /** A backend's interface. Requests of one peer never overlap; those of different peers may. */
 export interface BackendInterface {
   readonly name: string;
@@ -269,6 +284,16 @@ export interface BackendInterface {
   deleteKey(peer: number, slot: KeySlot): Promise<void>;
   /** What the slots hold; undefined where the kernel does not tell. */
   keys(peer: number): Promise<KeyInfo[] | undefined>;
+
+  /**
+   * Up to {@link MOST_AT_ONCE} requests in one turn of the event loop, each about another peer, where the kernel answers
+   * at once. All is over when it returns, with an outcome for each. Without these core makes one request at a time.
+   */
+  addPeersNow?(
+    items: readonly { readonly request: AddPeerRequest; readonly transport: BackendTransport }[],
+  ): readonly Outcome[];
+  installKeysNow?(items: readonly { readonly id: number; readonly key: KeyRequest }[]): readonly Outcome[];
+  swapKeysNow?(items: readonly { readonly id: number }[]): readonly Outcome[];
 
   /** Stops events, and deletes the interface if told to. Off the event loop. Idempotent. */
   close(deleteInterface: boolean): Promise<void>;

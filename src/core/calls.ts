@@ -4,6 +4,7 @@
  */
 import { DcoError, describeError, type Effect } from "./errors.ts";
 import { Lifetime, throwIfAborted } from "./lifetime.ts";
+import { sinceTurn } from "./pace.ts";
 import { publishError, publishRequest } from "./trace.ts";
 import { validateCallOptions } from "./validate.ts";
 
@@ -47,7 +48,10 @@ export class Calls {
       const signal = readSignal(options);
       this.lifetime.check();
       throwIfAborted(signal);
-      return await this.lifetime.guard(body(signal), signal, { undo, abortEffect });
+      const result = await this.lifetime.guard(body(signal), signal, { undo, abortEffect });
+      const pause = sinceTurn.pause();
+      if (pause) await pause;
+      return result;
     } catch (error) {
       const failure = describeError(error, operation, target);
       publishError(this.#backend, this.#dco, failure);

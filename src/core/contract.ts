@@ -110,6 +110,8 @@ export interface DcoInterface extends AsyncDisposable {
     keys: readonly { readonly peer: number; readonly key: KeyOptions }[],
     options?: BulkOptions,
   ): Promise<BulkResult<void>[]>;
+  /** `swapKeys` for many peers, by their ids. */
+  swapKeysOf(peers: readonly number[], options?: BulkOptions): Promise<BulkResult<void>[]>;
   removePeers(ids: readonly number[], options?: BulkOptions): Promise<BulkResult<void>[]>;
 
   /** Events from this call on. Each reader has a bounded queue of its own. Ends after `closed`. */

@@ -155,3 +155,8 @@ export function withEffect(error: unknown, effect: Effect): DcoError {
 export function hadNoEffect(error: unknown): boolean {
   return DcoError.is(error) && error.effect === "none";
 }
+
+/** Lets `not-found` pass, for what may have gone by itself: use it in a `catch`. */
+export function unlessNotFound(error: unknown): undefined {
+  if (!DcoError.is(error) || error.code !== "not-found") throw error;
+}

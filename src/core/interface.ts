@@ -1,6 +1,7 @@
 /**
  * The interface of the contract, over a backend's.
  */
+import { type AtOnce, atOnce, type VerbAtOnce } from "./at-once.ts";
 import type { BackendInterface, BackendRules } from "./backend.ts";
 import { runBulk } from "./bulk.ts";
 import { Calls, peek } from "./calls.ts";
@@ -233,9 +234,8 @@ export class CoreInterface implements DcoInterface {
   }
 
   addPeers(peers: readonly AddPeerOptions[], options?: BulkOptions): Promise<BulkResult<PeerRef>[]> {
-    return this.#bulk("addPeers", "peers", peers, options, (item, path) =>
-      this.#peers.add(item, undefined, path),
-    );
+    const one = (item: AddPeerOptions, path: string) => this.#peers.add(item, undefined, path);
+    return this.#bulk("addPeers", "peers", peers, options, one, this.#peers.additions);
   }
 
   installKeys(
@@ -246,13 +246,17 @@ export class CoreInterface implements DcoInterface {
       for (const item of Array.isArray(keys) ? keys : []) wipeIfWanted(() => item.key);
     };
     const install = (item: unknown, path: string) => this.#peers.installBulkItem(item, path);
-    return this.#bulk("installKeys", "keys", keys, options, install, wipe);
+    return this.#bulk("installKeys", "keys", keys, options, install, this.#peers.installations, wipe);
+  }
+
+  swapKeysOf(peers: readonly number[], options?: BulkOptions): Promise<BulkResult<void>[]> {
+    const one = (id: number, path: string) => this.#peers.swapKeys(id, undefined, path);
+    return this.#bulk("swapKeysOf", "peers", peers, options, one, this.#peers.swaps);
   }
 
   removePeers(ids: readonly number[], options?: BulkOptions): Promise<BulkResult<void>[]> {
-    return this.#bulk("removePeers", "ids", ids, options, (id, path) =>
-      this.#peers.remove(id, undefined, path),
-    );
+    const one = (id: number, path: string) => this.#peers.remove(id, undefined, path);
+    return this.#bulk("removePeers", "ids", ids, options, one);
   }
 
   events(options?: EventOptions): AsyncIterableIterator<DcoEvent> {
@@ -276,30 +280,40 @@ export class CoreInterface implements DcoInterface {
   /**
    * The signal of a bulk call ends it between two items: those that are done stay done, and say so.
    *
+   * @param verb does many items at once
    * @param settled called when no item is at work any more, or none ever was
    */
-  #bulk<I, T>(
+  #bulk<I, T, Item extends { readonly id: number }>(
     operation: string,
     field: string,
     items: readonly I[],
     options: BulkOptions | undefined,
     one: (item: I, path: string) => Promise<T>,
+    verb?: VerbAtOnce<Item, T>,
     settled: () => void = () => {},
   ): Promise<BulkResult<T>[]> {
     const call = { operation, target: this.name, options: undefined };
+    const pathOf = (at: number) => `${field}[${at}]`;
     const each = async (item: I, at: number) => {
       try {
         this.#calls.lifetime.check();
-        return await one(item, `${field}[${at}]`);
+        return await one(item, pathOf(at));
       } catch (error) {
-        throw describeError(error, operation, `${field}[${at}]`);
+        throw describeError(error, operation, pathOf(at));
       }
     };
+    const done = verb && atOnce(verb, operation, pathOf);
+    const together: AtOnce<T> | undefined =
+      done &&
+      ((part) => {
+        this.#calls.lifetime.check();
+        return done(part);
+      });
     let begun = false;
     const all = async () => {
       begun = true;
       try {
-        return await runBulk(validateArray(items, field), validateBulkOptions(options), each);
+        return await runBulk(validateArray(items, field), validateBulkOptions(options), each, together);
       } finally {
         settled();
       }
@@ -318,14 +332,15 @@ export class CoreInterface implements DcoInterface {
     const failures: unknown[] = [];
     const attempt = (step: Promise<unknown>) => step.catch((error: unknown) => failures.push(error));
     if (deleteOnClose || this.#removed || !capabilities.survivesProcess) {
-      // All its peers end at once with it.
+      // All its peers end with it.
+      for (const record of lives.table.all()) record.ending ??= "interface-removed";
       await attempt(this.#backend.close(deleteOnClose && !this.#removed));
-      lives.endAll();
+      lives.endAll(true);
       await attempt(this.#transports.closeAll());
     } else {
       await attempt(this.#transports.closeAll());
       await attempt(this.#backend.close(false));
-      lives.endAll();
+      lives.endAll(false);
     }
     await this.#calls.lifetime.settled();
     onClosed(this);

@@ -54,7 +54,7 @@ class DigestSet {
 }
 
 /** The digest of a key, as the ledger knows it. */
-interface KeyDigest {
+export interface KeyDigest {
   readonly low: number;
   readonly high: number;
 }
@@ -68,26 +68,30 @@ export class KeyLedger {
   #previous = new DigestSet();
 
   /**
-   * Reserves a key. Returns undefined if it was used before, or is being installed; else what to do when
-   * the installation has settled: `commit` it, or `release` it if the kernel certainly did not take it.
+   * Reserves a key. Returns undefined if it was used before, or is being installed. Once the installation has
+   * settled, `commit` it, or `release` it if the kernel certainly did not take it.
    */
-  reserve(key: Uint8Array): { commit(): void; release(): void } | undefined {
-    const { low, high } = this.#digest(key);
-    const tag = high * 0x100000 + (low & 0xfffff);
+  reserve(key: Uint8Array): KeyDigest | undefined {
+    const digest = this.#digest(key);
+    const { low, high } = digest;
+    const tag = tagOf(digest);
     if (this.#current.has(low, high) || this.#previous.has(low, high) || this.#underWay.has(tag))
       return undefined;
     this.#underWay.add(tag);
-    return {
-      commit: () => {
-        this.#underWay.delete(tag);
-        if (this.#current.size >= LEDGER_KEYS) {
-          this.#previous = this.#current;
-          this.#current = new DigestSet();
-        }
-        this.#current.add(low, high);
-      },
-      release: () => this.#underWay.delete(tag),
-    };
+    return digest;
+  }
+
+  commit(digest: KeyDigest): void {
+    this.#underWay.delete(tagOf(digest));
+    if (this.#current.size >= LEDGER_KEYS) {
+      this.#previous = this.#current;
+      this.#current = new DigestSet();
+    }
+    this.#current.add(digest.low, digest.high);
+  }
+
+  release(digest: KeyDigest): void {
+    this.#underWay.delete(tagOf(digest));
   }
 
   /** SHA-256 of a secret and the key: it never leaves the ledger, so a prefix is as good as HMAC, and 4 times faster. */
@@ -99,4 +103,8 @@ export class KeyLedger {
     // `low` is never 0, which marks an empty slot of the set.
     return { low: digest.readUInt32LE(0) || 1, high: digest.readUInt32LE(4) };
   }
+}
+
+function tagOf({ low, high }: KeyDigest): number {
+  return high * 0x100000 + (low & 0xfffff);
 }

@@ -22,8 +22,9 @@ export interface GuardOptions<T> {
 /** An open thing with calls in flight; closing it rejects them all with `closed`. */
 export class Lifetime {
   readonly #what: string;
-  readonly #pending = new Set<(error: DcoError) => void>();
-  readonly #work = new Set<Promise<unknown>>();
+  readonly #calls = new Set<GuardedCall>();
+  /** Who waits until there are none. */
+  #idle: (() => void)[] = [];
   readonly #end = new AbortController();
   #closed = false;
 
@@ -50,16 +51,18 @@ export class Lifetime {
   close(): void {
     this.#closed = true;
     this.#end.abort();
-    const pending = [...this.#pending];
-    this.#pending.clear();
-    for (const reject of pending) {
-      reject(new DcoError("closed", `${this.#what} was closed during the call`, { effect: "unknown" }));
+    for (const call of this.#calls) {
+      call.leave(new DcoError("closed", `${this.#what} was closed during the call`, { effect: "unknown" }));
     }
   }
 
   /** Waits until nothing is at work any more, what was abandoned included. */
   async settled(): Promise<void> {
-    while (this.#work.size > 0) await Promise.all(this.#work);
+    while (this.#calls.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle.push(resolve);
+      });
+    }
   }
 
   /**
@@ -68,57 +71,91 @@ export class Lifetime {
    * @param undo takes back a result that came after the caller had been told otherwise
    * @param abortEffect what an aborted call leaves behind; default `unknown`
    */
-  async guard<T>(
+  guard<T>(
     work: Promise<T>,
     signal?: AbortSignal,
     { undo, abortEffect = "unknown" }: GuardOptions<T> = {},
   ): Promise<T> {
-    let reject!: (error: DcoError) => void;
-    let left = false;
-    const ended = new Promise<never>((_, fail) => {
-      reject = (error) => {
-        left = true;
-        fail(error);
+    // One promise: this is on the way of every call.
+    return new Promise((resolve, reject) => {
+      const onAbort = () =>
+        call.leave(
+          new DcoError("aborted", "the call was aborted while the kernel was at work", {
+            effect: abortEffect,
+            cause: signal?.reason,
+          }),
+        );
+      const call: GuardedCall = {
+        left: false,
+        leave(error) {
+          call.left = true;
+          signal?.removeEventListener("abort", onAbort);
+          reject(error);
+        },
       };
-    });
-    ended.catch(() => {});
-    const onAbort = () =>
-      reject(
-        new DcoError("aborted", "the call was aborted while the kernel was at work", {
-          effect: abortEffect,
-          cause: signal?.reason,
-        }),
+      this.#calls.add(call);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      if (this.#closed) call.leave(new DcoError("closed", `${this.#what} is closed`, { effect: "unknown" }));
+      work.then(
+        (result) => {
+          if (call.left) {
+            void this.#takeBack(call, result, undo);
+            return;
+          }
+          signal?.removeEventListener("abort", onAbort);
+          this.#over(call);
+          resolve(result);
+        },
+        (error) => {
+          signal?.removeEventListener("abort", onAbort);
+          this.#over(call);
+          reject(error);
+        },
       );
-    this.#pending.add(reject);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (this.#closed) reject(new DcoError("closed", `${this.#what} is closed`, { effect: "unknown" }));
-    const whole = work
-      .then((result) => (left ? undo?.(result) : undefined))
-      .catch(() => {})
-      .finally(() => this.#work.delete(whole));
-    this.#work.add(whole);
+    });
+  }
+
+  /** The caller has been told otherwise. */
+  async #takeBack<T>(call: GuardedCall, result: T, undo: GuardOptions<T>["undo"]): Promise<void> {
     try {
-      return await Promise.race([work, ended]);
+      await undo?.(result);
+    } catch {
+      // Nobody waits for it any more.
     } finally {
-      this.#pending.delete(reject);
-      signal?.removeEventListener("abort", onAbort);
+      this.#over(call);
     }
   }
+
+  #over(call: GuardedCall): void {
+    this.#calls.delete(call);
+    if (this.#calls.size === 0) for (const wake of this.#idle.splice(0)) wake();
+  }
+}
+
+/** A call in flight, until its work has settled. */
+interface GuardedCall {
+  /** Its caller has been told that it failed. */
+  left: boolean;
+  leave(error: DcoError): void;
 }
 
 /** Runs tasks of one key one after the other; tasks of different keys overlap. */
 export class KeyedLock<K> {
   readonly #tails = new Map<K, Promise<unknown>>();
 
-  async run<T>(key: K, task: () => Promise<T>): Promise<T> {
+  /** Whether a task of this key is under way, or waits. */
+  isBusy(key: K): boolean {
+    return this.#tails.has(key);
+  }
+
+  run<T>(key: K, task: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key);
     const mine = before === undefined ? task() : before.then(task, task);
-    const tail = mine.catch(() => {});
-    this.#tails.set(key, tail);
-    try {
-      return await mine;
-    } finally {
-      if (this.#tails.get(key) === tail) this.#tails.delete(key);
-    }
+    this.#tails.set(key, mine);
+    const over = () => {
+      if (this.#tails.get(key) === mine) this.#tails.delete(key);
+    };
+    mine.then(over, over);
+    return mine;
   }
 }

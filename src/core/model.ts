@@ -147,20 +147,65 @@ export interface OpenTransportOptions extends CallOptions {
   readonly adopt?: AdoptSocket;
   /** Control packets that may wait for a reader before the oldest are dropped and counted. Default 1024. */
   readonly queueLimit?: number;
-  /** Wanted size of the socket's receive buffer in bytes. Default 4 MiB; the kernel may give less. */
+  /** UDP: wanted size of the socket's receive buffer in bytes. Default 4 MiB; the kernel may give less. */
   readonly receiveBuffer?: number;
 }
 
+/** A socket of the caller's, by its descriptor or, over TCP, as Node has it. */
+export type AdoptSocket = AdoptDescriptor | AdoptNodeSocket;
+
 /**
- * A socket of the caller's. It must have close-on-exec set.
+ * A descriptor. It must have close-on-exec set.
  *
  * `keep` (default): the transport duplicates the descriptor, and the caller goes on owning his.
  * `take`: the transport owns and closes it; closing it behind the transport's back can abort the process, because
  * the event loop waits for it.
  */
-export interface AdoptSocket {
+export interface AdoptDescriptor {
   readonly fd: number;
   readonly ownership?: "keep" | "take";
+  /** TCP: bytes that the caller has read and not used; see {@link AdoptNodeSocket}. */
+  readonly head?: Uint8Array;
+}
+
+/**
+ * A connected `net.Socket` of Node, with the control channel so far behind it. TCP only.
+ *
+ * The connection goes on in the transport and the `net.Socket` is destroyed, which sends nothing: its `close` event
+ * comes, and no other. If the call fails before that, it stays as it was.
+ *
+ * No byte is lost or read twice if, when the call is made,
+ * - nothing reads the socket: it has no `data` or `readable` listener, no encoding, and its end was not read. What Node
+ *   has read and nobody took (`readableLength`) goes to the transport;
+ * - what the caller has read beyond the last frame that he used is given as `head`;
+ * - all writes are done (`writableLength` is 0).
+ *
+ * All but `head` is checked. A `tls.TLSSocket` is refused: what its TLS has read of the next bytes cannot be had. The
+ * `net.Socket` below it can be given when both sides have said and heard their last words in TLS, and the other side
+ * then sends nothing until it hears a frame from here; nobody can check that.
+ */
+export interface AdoptNodeSocket {
+  readonly socket: NodeSocket;
+  /** OpenVPN's frames (a length of two bytes, a packet), or the beginning of one. */
+  readonly head?: Uint8Array;
+}
+
+/** What is used of a `net.Socket`. */
+export interface NodeSocket {
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly connecting: boolean;
+  readonly destroyed: boolean;
+  readonly readableEnded: boolean;
+  readonly readableEncoding: unknown;
+  readonly readableLength: number;
+  readonly writableEnded: boolean;
+  readonly writableLength: number;
+  listenerCount(event: string): number;
+  read(): unknown;
+  destroy(): unknown;
 }
 
 /** Options of `dco.listen`. */

@@ -3,11 +3,19 @@
  */
 import type { BackendInterface, KeyRequest } from "./backend.ts";
 import { DcoError, hadNoEffect, invalid } from "./errors.ts";
-import { KeyLedger } from "./key-ledger.ts";
+import { type KeyDigest, KeyLedger } from "./key-ledger.ts";
 import type { KeySlot } from "./model.ts";
 import type { PeerRecord } from "./peer-table.ts";
 import { at } from "./validate.ts";
 import { isWiped } from "./wipe-key.ts";
+
+/** A key on its way to the kernel. */
+export interface Installation {
+  readonly record: PeerRecord;
+  readonly key: KeyRequest;
+  readonly encrypt: KeyDigest;
+  readonly decrypt: KeyDigest;
+}
 
 /** Installs, swaps and deletes keys of one interface's peers. */
 export class PeerKeys {
@@ -21,80 +29,95 @@ export class PeerKeys {
 
   /** @param path where the key stands in a bulk call */
   async install(record: PeerRecord, key: KeyRequest, path?: string): Promise<void> {
+    const installation = this.begin(record, key, () => path);
+    try {
+      await this.#backend.installKey(record.id, key);
+    } catch (error) {
+      this.failed(installation, error);
+      throw error;
+    }
+    this.done(installation);
+  }
+
+  /** Checks the key, and reserves it until `done` or `failed`. */
+  begin(record: PeerRecord, key: KeyRequest, path: () => string | undefined): Installation {
     checkSlot(record, key, path);
     checkContents(key, path);
     const encrypt = this.#encrypt.reserve(key.encryptKey);
     const decrypt = encrypt && this.#decrypt.reserve(key.decryptKey);
     if (!encrypt || !decrypt) {
-      encrypt?.release();
-      const field = at(path, encrypt ? "decrypt.key" : "encrypt.key");
+      if (encrypt) this.#encrypt.release(encrypt);
+      const field = at(path(), encrypt ? "decrypt.key" : "encrypt.key");
       throw invalid(field, "this key was installed before; the packet counter would start again with it");
     }
-    try {
-      await this.#backend.installKey(record.id, key);
-    } catch (error) {
-      if (hadNoEffect(error)) {
-        encrypt.release();
-        decrypt.release();
-      } else {
-        encrypt.commit();
-        decrypt.commit();
-        // The kernel may have it or not: until it is told otherwise it is asked to delete, and to swap.
-        record.slots.delete(key.slot);
-        record.slotsUnknown = true;
-      }
-      throw error;
+    return { record, key, encrypt, decrypt };
+  }
+
+  /** The kernel has the key. */
+  done({ record, key, encrypt, decrypt }: Installation): void {
+    this.#encrypt.commit(encrypt);
+    this.#decrypt.commit(decrypt);
+    record.slots.set(key);
+  }
+
+  failed({ record, key, encrypt, decrypt }: Installation, error: unknown): void {
+    if (hadNoEffect(error)) {
+      this.#encrypt.release(encrypt);
+      this.#decrypt.release(decrypt);
+      return;
     }
-    encrypt.commit();
-    decrypt.commit();
-    record.slots.set(key.slot, { slot: key.slot, id: key.id, cipher: key.cipher });
+    this.#encrypt.commit(encrypt);
+    this.#decrypt.commit(decrypt);
+    // The kernel may have it or not: until it is told otherwise it is asked to delete, and to swap.
+    record.slots.delete(key.slot);
+    record.slotsUnknown = true;
   }
 
   async swap(record: PeerRecord): Promise<void> {
-    if (!record.slotsUnknown && !record.slots.has("secondary")) {
-      throw new DcoError("not-found", `peer ${record.id} has no key in its secondary slot`);
-    }
+    this.checkSwap(record);
     try {
       await this.#backend.swapKeys(record.id);
     } catch (error) {
-      if (!hadNoEffect(error)) {
-        record.slots.clear();
-        record.slotsUnknown = true;
-      }
+      this.swapFailed(record, error);
       throw error;
     }
-    const primary = record.slots.get("primary");
-    const secondary = record.slots.get("secondary");
+    record.slots.swap();
+  }
+
+  /** Errors: `not-found`. */
+  checkSwap(record: PeerRecord): void {
+    if (record.slotsUnknown || record.slots.secondary) return;
+    throw new DcoError("not-found", `peer ${record.id} has no key in its secondary slot`);
+  }
+
+  swapFailed(record: PeerRecord, error: unknown): void {
+    if (hadNoEffect(error)) return;
     record.slots.clear();
-    if (secondary) record.slots.set("primary", { ...secondary, slot: "primary" });
-    if (primary) record.slots.set("secondary", { ...primary, slot: "secondary" });
+    record.slotsUnknown = true;
   }
 
   async delete(record: PeerRecord, slot: KeySlot): Promise<void> {
-    if (!record.slotsUnknown && !record.slots.has(slot)) return;
+    if (!record.slotsUnknown && !record.slots[slot]) return;
     await this.#backend.deleteKey(record.id, slot);
     record.slots.delete(slot);
   }
 }
 
 /** A key that waited for its turn may have been wiped meanwhile, by the call before or by the caller. */
-function checkContents({ encryptKey, decryptKey }: KeyRequest, path: string | undefined): void {
-  for (const [field, bytes] of [
-    ["encrypt.key", encryptKey],
-    ["decrypt.key", decryptKey],
-  ] as const) {
-    if (isWiped(bytes)) throw invalid(at(path, field), "is all zero: it was wiped, or never filled");
-  }
+function checkContents({ encryptKey, decryptKey }: KeyRequest, path: () => string | undefined): void {
+  const empty = isWiped(encryptKey) ? "encrypt.key" : isWiped(decryptKey) ? "decrypt.key" : undefined;
+  if (empty) throw invalid(at(path(), empty), "is all zero: it was wiped, or never filled");
 }
 
-function checkSlot(record: PeerRecord, key: KeyRequest, path: string | undefined): void {
-  if (key.slot === "secondary" && !record.slots.has("primary") && !record.slotsUnknown) {
-    throw invalid(at(path, "slot"), "the primary slot is empty; the first key goes there");
+function checkSlot(record: PeerRecord, key: KeyRequest, path: () => string | undefined): void {
+  const { primary, secondary } = record.slots;
+  if (key.slot === "secondary" && !primary && !record.slotsUnknown) {
+    throw invalid(at(path(), "slot"), "the primary slot is empty; the first key goes there");
   }
-  const other = record.slots.get(key.slot === "primary" ? "secondary" : "primary");
+  const other = key.slot === "primary" ? secondary : primary;
   if (other?.id === key.id) {
     throw invalid(
-      at(path, "id"),
+      at(path(), "id"),
       `key id ${key.id} is in the ${other.slot} slot; packets could not tell the two apart`,
     );
   }

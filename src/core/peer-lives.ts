@@ -2,7 +2,8 @@
  * Turns a kernel's events into the contract's: every peer ends exactly once, in the right generation.
  */
 import type { BackendEvent, BackendInterface, BackendPeer, NativeDeleteReason } from "./backend.ts";
-import { DcoError, describeError } from "./errors.ts";
+import type { Capabilities } from "./capabilities.ts";
+import { DcoError, describeError, unlessNotFound } from "./errors.ts";
 import { EventHub } from "./event-hub.ts";
 import type { DcoEvent, Endpoint, PeerDeletedReason } from "./model.ts";
 import { type PeerRecord, PeerTable, peerInfo, refresh } from "./peer-table.ts";
@@ -14,6 +15,9 @@ type NativeDelete = Extract<BackendEvent, { type: "peer-deleted" }>;
 const EVENT_WAITS = 10;
 const EVENT_WAIT_MS = 5;
 
+/** Peers whose keys are read before the event loop gets a turn. */
+const KEYS_PER_TURN = 64;
+
 /** Runs a task while nothing else is done to that peer id. */
 type LockPeer = (id: number, task: () => Promise<void>) => Promise<void>;
 
@@ -24,7 +28,7 @@ export class PeerLives {
   readonly #backend: BackendInterface;
   readonly #backendName: string;
   readonly #locked: LockPeer;
-  readonly #readPeers: boolean;
+  readonly #capabilities: Capabilities;
   readonly #observer: boolean;
   /** Native ends that are being looked into, by the life that they seem to be about. */
   readonly #told = new WeakMap<PeerRecord, NativeDelete>();
@@ -41,19 +45,18 @@ export class PeerLives {
   readonly #endedListeners: ((record: PeerRecord) => void)[] = [];
 
   /**
-   * @param readPeers the backend tells more of a peer than its id
-   * @param observer peers come from somebody else
+   * @param observer peers and keys come from somebody else
    */
   constructor(
     backend: BackendInterface,
     backendName: string,
     locked: LockPeer,
-    { readPeers, observer }: { readonly readPeers: boolean; readonly observer: boolean },
+    { capabilities, observer }: { readonly capabilities: Capabilities; readonly observer: boolean },
   ) {
     this.#backend = backend;
     this.#backendName = backendName;
     this.#locked = locked;
-    this.#readPeers = readPeers;
+    this.#capabilities = capabilities;
     this.#observer = observer;
     this.hub = new EventHub(() => this.#snapshot());
   }
@@ -77,11 +80,17 @@ export class PeerLives {
     for (const listener of this.#endedListeners) listener(record);
   }
 
-  /** Ends all peers and all readers. */
-  endAll(): void {
+  /**
+   * Ends all readers, and all peers: but those of others, who go on without their observer.
+   *
+   * @param removed the interface is gone
+   */
+  endAll(removed: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const record of this.table.all()) this.end(record, "interface-removed");
+    if (removed || !this.#observer) {
+      for (const record of this.table.all()) this.end(record, "interface-removed");
+    }
     this.emit({ type: "closed" });
     this.hub.end();
   }
@@ -98,19 +107,20 @@ export class PeerLives {
           // Of another interface; or there was a further float, whose event comes.
           if (peer?.remote && !isSameEndpoint(peer.remote, event.remote)) return;
           record.remote = event.remote;
+          record.changed = ++this.table.clock;
           this.emit({ type: "peer-floated", ...peerOf(record), remote: event.remote });
         });
         break;
       case "key-exhausted":
         this.#aboutPeer(event.peer, event.doubt, (record) => {
-          const slot = [...record.slots.values()].find((key) => key.id === event.keyId)?.slot;
+          const slot = record.slots.all().find((key) => key.id === event.keyId)?.slot;
           if (slot !== undefined) record.slots.delete(slot);
           this.emit({ type: "key-exhausted", ...peerOf(record), keyId: event.keyId });
         });
         break;
       case "rekey-advised":
         this.#aboutPeer(event.peer, false, (record) => {
-          this.emit({ type: "rekey-advised", ...peerOf(record), keyId: record.slots.get("primary")?.id });
+          this.emit({ type: "rekey-advised", ...peerOf(record), keyId: record.slots.primary?.id });
         });
         break;
       case "link":
@@ -148,28 +158,53 @@ export class PeerLives {
     return this.#resync;
   }
 
-  /** Takes in what the kernel says of a peer. Only an observer learns of new ones so: an owner adds his own. */
-  refresh(peer: BackendPeer): void {
+  /**
+   * Takes in what the kernel says of a peer. Only an observer learns of new ones so: an owner adds his own.
+   *
+   * @param asked the table's clock when it was asked
+   */
+  refresh(peer: BackendPeer, asked: number): void {
     const record = this.table.get(peer.id);
     if (record === undefined && this.#observer) this.table.begin(this.table.fromKernel(peer));
-    if (record && this.#readPeers) refresh(record, peer);
+    if (record && this.#capabilities.readPeers) refresh(record, peer, asked);
+  }
+
+  /** Brings what is known of a peer's slots to what the kernel says, if it does. Holds the peer's lock. */
+  async readKeys(record: PeerRecord): Promise<void> {
+    if (record.ended !== undefined || !this.#capabilities.readKeys) return;
+    const keys = await this.#backend.keys(record.id);
+    if (keys === undefined) return;
+    record.slotsUnknown = false;
+    record.slots.clear();
+    for (const key of keys) record.slots.set(key);
+  }
+
+  /** The same for all peers; they may end meanwhile. */
+  async readAllKeys(): Promise<void> {
+    if (!this.#capabilities.readKeys) return;
+    for (const [n, record] of this.table.all().entries()) {
+      if (n % KEYS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      await this.#locked(record.id, () => this.readKeys(record).catch(unlessNotFound));
+    }
   }
 
   async #ask(lost: number | undefined): Promise<void> {
     if (this.#ended) return;
     for (const id of this.table.forgetEndedLives()) this.#doubtful.add(id);
-    const asked = new Set(this.table.all());
+    const before = new Set(this.table.all());
+    const asked = this.table.clock;
     try {
       const found = await this.#backend.peers();
       const ids = new Set(found.map(({ id }) => id));
-      for (const peer of found) this.refresh(peer);
-      for (const record of asked) {
+      for (const peer of found) this.refresh(peer, asked);
+      for (const record of before) {
         if (!ids.has(record.id)) {
           this.#doubtful.add(record.id);
           this.table.forgetLife(record);
           this.end(record, record.ending ?? "unknown");
         }
       }
+      if (this.#observer) await this.readAllKeys();
     } catch (error) {
       const failure = describeError(error, "resynchronise");
       if (failure.code !== "not-found" && !this.#ended) {

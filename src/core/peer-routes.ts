@@ -38,12 +38,12 @@ export class PeerRoutes {
   /** The peer has ended. */
   release(record: PeerRecord): void {
     this.#set(record, []);
-    this.#prefixes.delete(record);
   }
 
   #set(record: PeerRecord, prefixes: readonly string[]): void {
     for (const prefix of this.#prefixes.get(record) ?? []) this.#owners.delete(prefix);
     for (const prefix of prefixes) this.#owners.set(prefix, record);
-    this.#prefixes.set(record, prefixes);
+    if (prefixes.length > 0) this.#prefixes.set(record, prefixes);
+    else this.#prefixes.delete(record);
   }
 }

@@ -3,15 +3,8 @@
  */
 import type { AddPeerRequest, BackendPeer, PeerFields } from "./backend.ts";
 import { formatIp } from "./ip.ts";
-import type {
-  Endpoint,
-  Keepalive,
-  KeyInfo,
-  KeySlot,
-  PeerDeletedReason,
-  PeerInfo,
-  VpnAddresses,
-} from "./model.ts";
+import { KeySlots } from "./key-slots.ts";
+import type { Endpoint, Keepalive, PeerDeletedReason, PeerInfo, VpnAddresses } from "./model.ts";
 import type { CoreTransport } from "./transport.ts";
 import { toEndpoint } from "./validate.ts";
 
@@ -27,9 +20,11 @@ export interface PeerRecord {
   keepalive: Keepalive | "off";
   keepaliveArmed: boolean;
   txId: number;
-  readonly slots: Map<KeySlot, KeyInfo>;
+  readonly slots: KeySlots;
   /** The slots may hold more than is known: the peer was found, or an installation failed halfway. */
   slotsUnknown: boolean;
+  /** When we last changed it, or it told of a change itself; see `PeerTable.clock`. */
+  changed: number;
   /** Why it is about to end, while a request that ends it is under way. */
   ending: PeerDeletedReason | undefined;
   /** Why it has ended; its `peer-deleted` has been given. */
@@ -40,8 +35,15 @@ export interface PeerRecord {
 export class PeerTable {
   readonly #current = new Map<number, PeerRecord>();
   /** Lives whose native end has not been seen, the oldest first: the kernel tells ends in their order. */
-  readonly #lives = new Map<number, PeerRecord[]>();
+  readonly #lives = new Map<number, PeerRecord | PeerRecord[]>();
   #generation = 0;
+  /** Counts changes: what was asked for before one is older than what is known. */
+  clock = 0;
+
+  /** Lives that come have a greater one. */
+  get lastGeneration(): number {
+    return this.#generation;
+  }
 
   get size(): number {
     return this.#current.size;
@@ -67,8 +69,9 @@ export class PeerTable {
       keepalive,
       keepaliveArmed: false,
       txId: request.txId ?? request.id,
-      slots: new Map(),
+      slots: new KeySlots(),
       slotsUnknown: false,
+      changed: ++this.clock,
       ending: undefined,
       ended: undefined,
     };
@@ -86,8 +89,9 @@ export class PeerTable {
       keepalive: peer.keepalive ?? "off",
       keepaliveArmed: true,
       txId: peer.txId ?? peer.id,
-      slots: new Map(),
+      slots: new KeySlots(),
       slotsUnknown: true,
+      changed: ++this.clock,
       ending: undefined,
       ended: undefined,
     };
@@ -97,9 +101,8 @@ export class PeerTable {
   begin(record: PeerRecord): void {
     this.#current.set(record.id, record);
     record.transport?.peers.add(record);
-    const lives = this.#lives.get(record.id);
-    if (lives) lives.push(record);
-    else this.#lives.set(record.id, [record]);
+    if (this.#lives.has(record.id)) this.#keepLives(record.id, [...this.#livesOf(record.id), record]);
+    else this.#lives.set(record.id, record);
   }
 
   /** The peer's `peer-deleted` is given. Returns false if it was before. */
@@ -115,28 +118,40 @@ export class PeerTable {
 
   /** Which life a native end of this id is about: the oldest that has not had its native end. */
   oldestLife(id: number): PeerRecord | undefined {
-    return this.#lives.get(id)?.[0];
+    return this.#livesOf(id)[0];
   }
 
   /** The native end of a life was seen, or will never come. */
   forgetLife(record: PeerRecord): void {
-    const lives = this.#lives.get(record.id);
-    const at = lives?.indexOf(record) ?? -1;
-    if (lives === undefined || at < 0) return;
-    lives.splice(at, 1);
-    if (lives.length === 0) this.#lives.delete(record.id);
+    const lives = this.#livesOf(record.id);
+    this.#keepLives(
+      record.id,
+      lives.filter((life) => life !== record),
+    );
   }
 
   /** After lost events: native ends of earlier lives may or may not come. Returns the ids concerned. */
   forgetEndedLives(): number[] {
     const ids: number[] = [];
-    for (const [id, lives] of this.#lives) {
+    for (const id of [...this.#lives.keys()]) {
+      const lives = this.#livesOf(id);
       const kept = lives.filter((record) => record.ended === undefined);
       if (kept.length < lives.length) ids.push(id);
-      if (kept.length > 0) this.#lives.set(id, kept);
-      else this.#lives.delete(id);
+      this.#keepLives(id, kept);
     }
     return ids;
+  }
+
+  #livesOf(id: number): readonly PeerRecord[] {
+    const lives = this.#lives.get(id) ?? [];
+    return Array.isArray(lives) ? lives : [lives];
+  }
+
+  /** Nearly always it is one, which needs no array. */
+  #keepLives(id: number, lives: PeerRecord[]): void {
+    const [one] = lives;
+    if (one === undefined) this.#lives.delete(id);
+    else this.#lives.set(id, lives.length === 1 ? one : lives);
   }
 }
 
@@ -150,12 +165,17 @@ export function peerInfo(record: PeerRecord): PeerInfo {
     vpn: record.vpn,
     keepalive: record.keepalive,
     txId: record.txId,
-    keys: [...record.slots.values()],
+    keys: record.slots.all(),
   };
 }
 
-/** Brings the record to what the kernel says. */
-export function refresh(record: PeerRecord, peer: BackendPeer): void {
+/**
+ * Brings the record to what the kernel says.
+ *
+ * @param asked the clock when it was asked
+ */
+export function refresh(record: PeerRecord, peer: BackendPeer, asked: number): void {
+  if (record.changed > asked) return;
   record.remote = peer.remote ?? record.remote;
   record.local = peer.local ?? record.local;
   record.vpn = vpnOfKernel(peer);
@@ -166,12 +186,14 @@ export function refresh(record: PeerRecord, peer: BackendPeer): void {
 export function vpnOf(fields: PeerFields, before: VpnAddresses): VpnAddresses {
   const ipv4 = fields.vpn4 ? formatIp(fields.vpn4) : before.ipv4;
   const ipv6 = fields.vpn6 ? formatIp(fields.vpn6) : before.ipv6;
-  return { ...(ipv4 !== undefined && { ipv4 }), ...(ipv6 !== undefined && { ipv6 }) };
+  return vpnAddresses(ipv4, ipv6);
+}
+
+function vpnAddresses(ipv4: string | undefined, ipv6: string | undefined): VpnAddresses {
+  if (ipv4 !== undefined) return ipv6 === undefined ? { ipv4 } : { ipv4, ipv6 };
+  return ipv6 === undefined ? {} : { ipv6 };
 }
 
 function vpnOfKernel(peer: BackendPeer): VpnAddresses {
-  return {
-    ...(peer.vpn4 !== undefined && { ipv4: peer.vpn4 }),
-    ...(peer.vpn6 !== undefined && { ipv6: peer.vpn6 }),
-  };
+  return vpnAddresses(peer.vpn4, peer.vpn6);
 }

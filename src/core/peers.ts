@@ -1,15 +1,17 @@
 /**
  * The peer verbs of an interface: checks, order, and what the kernel does not keep.
  */
-import type { AddPeerRequest, BackendInterface, BackendPeer, KeyRequest } from "./backend.ts";
+import type { AddPeerRequest, BackendInterface, BackendPeer, KeyRequest, PeerFields } from "./backend.ts";
+import { NO_BULK_OPTIONS, runBulk } from "./bulk.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { DcoError, hadNoEffect, invalid, unsupported, withEffect } from "./errors.ts";
+import { DcoError, hadNoEffect, invalid, unlessNotFound, unsupported, withEffect } from "./errors.ts";
 import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
 import type { Keepalive, KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from "./model.ts";
 import { PeerKeys } from "./peer-keys.ts";
 import { PeerLives } from "./peer-lives.ts";
 import { PeerRoutes } from "./peer-routes.ts";
 import { type PeerRecord, peerInfo, refresh, vpnOf } from "./peer-table.ts";
+import { additions, type CheckedAdd, installations, swaps } from "./peers-at-once.ts";
 import { CoreTransport, type TransportEndReason } from "./transport.ts";
 import {
   at,
@@ -29,9 +31,6 @@ import { wipeIfWanted } from "./wipe-key.ts";
 /** In p2p mode all peers share one lock, since one replaces another. */
 const P2P_LOCK = -1;
 
-/** Adopted peers whose keys are read before the event loop gets a turn. */
-const ADOPTED_PER_TURN = 64;
-
 type Signal = AbortSignal | undefined;
 
 /** The peers of one interface. */
@@ -44,6 +43,10 @@ export class Peers {
   readonly #keys: PeerKeys;
   readonly #routes = new PeerRoutes();
   readonly #lock = new KeyedLock<number>();
+  /** The verbs for many, where the backend can do them at once. */
+  readonly additions;
+  readonly installations;
+  readonly swaps;
 
   constructor(
     backend: BackendInterface,
@@ -57,13 +60,24 @@ export class Peers {
     this.#lifetime = lifetime;
     const locked = (id: number, task: () => Promise<void>) => this.#locked(id, task);
     this.#observer = observer;
-    const { readPeers } = capabilities;
-    this.lives = new PeerLives(backend, backendName, locked, { readPeers, observer });
+    this.lives = new PeerLives(backend, backendName, locked, { capabilities, observer });
     this.#keys = new PeerKeys(backend);
     this.lives.whenEnded((record) => {
       this.#routes.release(record);
       backend.peerEnded?.(record.id);
     });
+    const parts = {
+      backend,
+      capabilities,
+      table: this.lives.table,
+      keys: this.#keys,
+      lock: this.#lock,
+      find: (id: number) => this.find(id),
+      checkAdd: (options: unknown, path: string | undefined) => this.#checkAdd(options, path),
+    };
+    this.additions = additions(parts);
+    this.installations = installations(parts);
+    this.swaps = swaps(parts);
   }
 
   /** The living peer of this id. Errors: `not-found`. */
@@ -79,43 +93,24 @@ export class Peers {
     // All at once, so that no end of one is missed while others are asked about.
     for (const peer of await this.#backend.peers()) table.begin(table.fromKernel(peer));
     if (flush) {
-      const removals = table.all().map(({ id }) => this.remove(id, undefined).catch(unlessNotFound));
-      for (const result of await Promise.allSettled(removals)) {
-        if (result.status === "rejected") throw result.reason;
+      const remove = ({ id }: PeerRecord) => this.remove(id, undefined).catch(unlessNotFound);
+      for (const result of await runBulk(table.all(), NO_BULK_OPTIONS, remove)) {
+        if (!result.ok) throw result.error;
       }
-    } else if (this.#capabilities.readKeys) {
-      for (const [n, record] of table.all().entries()) {
-        if (n % ADOPTED_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-        await this.#locked(record.id, () => this.#readKeys(record)).catch(unlessNotFound);
-      }
-    }
-  }
-
-  async #readKeys(record: PeerRecord): Promise<void> {
-    if (record.ended !== undefined) return;
-    const keys = await this.#backend.keys(record.id);
-    if (keys === undefined) return;
-    record.slotsUnknown = false;
-    for (const key of keys) record.slots.set(key.slot, key);
+    } else await this.lives.readAllKeys();
   }
 
   /** @param path where the options stand in a bulk call */
   async add(options: unknown, signal: Signal, path?: string): Promise<PeerRef> {
-    const field = (name: string) => (path === undefined ? name : `${path}.${name}`);
-    const context = { mode: this.#backend.mode, capabilities: this.#capabilities, ...(path && { path }) };
-    const { request: asked, transport, keepalive } = validateAddPeer(options, context);
-    const socket = this.#checkTransport(transport, field("transport"));
-    const remote = remoteOf(asked, socket, field("remote"));
-    if (remote) checkOnlyRemote(remote, socket.backend, field("remote"), this.#capabilities);
-    const request = { ...asked, remote };
-    return this.#locked(asked.id, async () => {
+    const { id, request, socket, keepalive } = this.#checkAdd(options, path);
+    return this.#locked(id, async () => {
       const replaced = await this.#makeWay(request, socket);
       try {
         this.#lifetime.check();
         throwIfAborted(signal);
         // From here to the kernel nothing may wait: the descriptor must still be this transport's.
-        this.#checkTransport(transport, field("transport"));
-        const record = await this.#begin(request, socket, keepalive ?? "off");
+        this.#checkTransport(socket, at(path, "transport"));
+        const record = await this.#begin(request, socket, keepalive);
         if (socket.ending) await this.#remove(record, "transport-closed");
         // Before anybody else can use the id: who aborted is told that there is no such peer.
         else if (signal?.aborted) await this.#remove(record, "requested").catch(unlessNotFound);
@@ -124,6 +119,18 @@ export class Peers {
         throw replaced ? withEffect(error, "unknown") : error;
       }
     });
+  }
+
+  #checkAdd(options: unknown, path: string | undefined): CheckedAdd {
+    const context = { mode: this.#backend.mode, capabilities: this.#capabilities, path };
+    const { request, transport, keepalive = "off" } = validateAddPeer(options, context);
+    const socket = this.#checkTransport(transport, at(path, "transport"));
+    const remoteField = at(path, "remote");
+    const remote = remoteOf(request, socket, remoteField);
+    if (remote) checkOnlyRemote(remote, socket.backend, remoteField, this.#capabilities);
+    const whole = request.remote === remote ? request : { ...request, remote };
+    const { id } = request;
+    return { id, request: whole, socket, transport: socket.backend, keepalive, record: undefined };
   }
 
   /** Takes back what `add` did; not another peer that has the id by now. */
@@ -157,10 +164,11 @@ export class Peers {
       capabilities: this.#capabilities,
     });
     return this.#onPeer(id, "id", signal, async (record) => {
-      if (fields.remote && record.transport)
+      if (record.transport?.protocol === "tcp") refuseAddresses(fields, "remote");
+      else if (fields.remote && record.transport)
         checkRemoteFamily(fields.remote, record.transport.backend, "remote");
       const { keepalive } = fields;
-      const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.size === 0;
+      const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.all().length === 0;
       const now = later ? { ...fields, keepalive: undefined } : fields;
       const unclaim = fields.routes && this.#routes.claim(record, fields.routes);
       try {
@@ -177,6 +185,7 @@ export class Peers {
       if (fields.remote) record.remote = toEndpoint(fields.remote);
       if (fields.txId !== undefined) record.txId = fields.txId;
       record.vpn = vpnOf(fields, record.vpn);
+      record.changed = ++this.lives.table.clock;
     });
   }
 
@@ -194,8 +203,10 @@ export class Peers {
 
   get(id: unknown, signal: Signal): Promise<PeerInfo> {
     return this.#onPeer(id, "id", signal, async (record) => {
+      const asked = this.lives.table.clock;
       const peer = await this.#backend.peer(record.id);
-      if (this.#capabilities.readPeers) refresh(record, peer);
+      if (this.#capabilities.readPeers) refresh(record, peer, asked);
+      if (this.#observer) await this.lives.readKeys(record);
       return peerInfo(record);
     });
   }
@@ -204,14 +215,15 @@ export class Peers {
     const { table } = this.lives;
     const { readPeers, listPeers } = this.#capabilities;
     if (!readPeers && !listPeers) return table.all().map(peerInfo);
-    const before = new Set(table.all());
+    const { clock: asked, lastGeneration } = table;
     const found = await this.#backend.peers();
-    for (const peer of found) this.lives.refresh(peer);
+    for (const peer of found) this.lives.refresh(peer, asked);
+    if (this.#observer) await this.lives.readAllKeys();
     const ids = new Set(found.map(({ id }) => id));
     // One that has ended may still be in the table, its event not yet read.
     return table
       .all()
-      .filter((record) => ids.has(record.id) || !before.has(record))
+      .filter((record) => ids.has(record.id) || record.generation > lastGeneration)
       .map(peerInfo);
   }
 
@@ -222,7 +234,9 @@ export class Peers {
     const all: PeerStats[] = [];
     for (const stats of found) {
       const record = table.get(stats.id);
-      if (record) all.push({ ...stats, generation: record.generation });
+      if (record === undefined) continue;
+      const { id, link, tunnel } = stats;
+      all.push({ id, generation: record.generation, link, tunnel });
     }
     return all;
   }
@@ -257,8 +271,8 @@ export class Peers {
     await this.#onPeer(id, idField, signal, (record) => this.#installKey(record, request, keyPath));
   }
 
-  swapKeys(id: unknown, signal: Signal): Promise<void> {
-    return this.#onPeer(id, "peer", signal, (record) => this.#keys.swap(record));
+  swapKeys(id: unknown, signal: Signal, field = "peer"): Promise<void> {
+    return this.#onPeer(id, field, signal, (record) => this.#keys.swap(record));
   }
 
   deleteKey(id: unknown, slot: unknown, signal: Signal): Promise<void> {
@@ -270,10 +284,10 @@ export class Peers {
   keys(id: unknown, signal: Signal): Promise<KeyInfo[]> {
     return this.#onPeer(id, "peer", signal, async (record) => {
       const found = await this.#backend.keys(record.id);
-      if (found === undefined) return [...record.slots.values()];
+      if (found === undefined) return record.slots.all();
       // The kernel tells AES-GCM without the key's length; what was installed here says more.
       return found.map((key) => {
-        const known = record.slots.get(key.slot);
+        const known = record.slots[key.slot];
         return known !== undefined && known.id === key.id ? known : key;
       });
     });
@@ -387,7 +401,10 @@ export class Peers {
       this.#lifetime.check();
       throwIfAborted(signal);
       const { table } = this.lives;
-      if (this.#observer && table.get(peer) === undefined) this.lives.refresh(await this.#backend.peer(peer));
+      if (this.#observer && table.get(peer) === undefined) {
+        const asked = table.clock;
+        this.lives.refresh(await this.#backend.peer(peer), asked);
+      }
       return task(this.find(peer));
     });
   }
@@ -400,7 +417,7 @@ function remoteOf(
   field: string,
 ): AddPeerRequest["remote"] {
   if (transport.protocol === "tcp") {
-    if (request.remote) throw invalid(field, "a TCP peer is where its connection is");
+    refuseAddresses(request, field);
     return undefined;
   }
   const remote =
@@ -410,6 +427,8 @@ function remoteOf(
   return remote;
 }
 
-function unlessNotFound(error: unknown): undefined {
-  if (!DcoError.is(error) || error.code !== "not-found") throw error;
+/** A TCP peer is where its connection is, at both ends. */
+function refuseAddresses({ remote, local }: PeerFields, remoteField: string): void {
+  if (remote) throw invalid(remoteField, "a TCP peer is where its connection is");
+  if (local) throw invalid(remoteField.replace(/remote$/, "local"), "a TCP peer is where its connection is");
 }

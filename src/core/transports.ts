@@ -2,10 +2,12 @@
  * The transports of an interface.
  */
 import type { BackendInterface, BackendRules, BackendTransport } from "./backend.ts";
+import { NO_BULK_OPTIONS, runBulk } from "./bulk.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { DcoError, describeError, unsupported } from "./errors.ts";
 import { CoreListener } from "./listener.ts";
 import type { PeerLives } from "./peer-lives.ts";
+import type { PeerRecord } from "./peer-table.ts";
 import type { Peers } from "./peers.ts";
 import { CoreTransport, type TransportEndReason, type TransportOwner } from "./transport.ts";
 import {
@@ -124,9 +126,9 @@ export class Transports implements TransportOwner {
   async closeTransport(transport: CoreTransport, reason: TransportEndReason): Promise<void> {
     transport.ending = true;
     const failures: unknown[] = [];
-    const removals = [...transport.peers].map((record) => this.#peers.endWithTransport(record, reason));
-    for (const result of await Promise.allSettled(removals)) {
-      if (isRejected(result)) failures.push(result.reason);
+    const end = (record: PeerRecord) => this.#peers.endWithTransport(record, reason);
+    for (const result of await runBulk([...transport.peers], NO_BULK_OPTIONS, end)) {
+      if (!result.ok) failures.push(result.error);
     }
     await transport.release().catch((error: unknown) => failures.push(error));
     this.#open.delete(transport);

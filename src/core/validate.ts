@@ -33,7 +33,17 @@ export {
   validatePeerId,
   validateSetPeer,
 } from "./validate/peer.ts";
-export { at, INT_MAX, readChoice, readFields, readInteger, validateArray } from "./validate/shape.ts";
+export {
+  at,
+  INT_MAX,
+  readBoolean,
+  readChoice,
+  readFields,
+  readInteger,
+  readShape,
+  type Shape,
+  validateArray,
+} from "./validate/shape.ts";
 export {
   checkOnlyRemote,
   checkRemoteFamily,

@@ -26,5 +26,6 @@ export function wipeIfWanted(read: () => unknown): void {
 
 /** Whether there is nothing in it: it was wiped, or never filled. */
 export function isWiped(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
 }

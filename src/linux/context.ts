@@ -2,10 +2,12 @@
  * What the backend has open in one network namespace: request sockets, lanes, event sockets.
  */
 import type { WireTracer } from "../core/trace.ts";
+import type { BackgroundSender } from "../ffi/background-sender.ts";
 import type { Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
+import { Dumps } from "./dumps.ts";
 import { type EventSocket, type EventTransport, openEventSocket } from "./event-socket.ts";
-import { Lanes } from "./lanes.ts";
+import { LANES, Lanes, POOL_LANES } from "./lanes.ts";
 import { inNamespace, type NamespaceInput, type OpenNamespace, openNamespace } from "./namespace.ts";
 import { NETLINK_GENERIC, NETLINK_ROUTE } from "./netlink/constants.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
@@ -24,6 +26,8 @@ export interface System {
   readonly eventTransport: EventTransport;
   /** Bytes of the kernel's buffer for events, of each namespace. */
   readonly eventBuffer: number;
+  /** For what takes the kernel long; undefined where the C library has no threads for that. */
+  readonly background?: BackgroundSender | undefined;
 }
 
 /** An event socket with its listeners: opened with the first, closed with the last. */
@@ -70,6 +74,8 @@ export class NamespaceContext {
   readonly namespace: OpenNamespace;
   readonly genl: NetlinkSocket;
   readonly rtnl: NetlinkSocket;
+  /** Generic netlink requests with long answers. */
+  readonly dumps: Dumps;
   /** Generic netlink and rtnetlink requests that take long. */
   readonly genlLanes: Lanes;
   readonly rtnlLanes: Lanes;
@@ -79,7 +85,7 @@ export class NamespaceContext {
   users = 0;
 
   constructor(system: System, namespace: OpenNamespace, peersGroup: () => number) {
-    const { ffi, posix, tracer } = system;
+    const { ffi, posix, tracer, background } = system;
     this.#system = system;
     this.namespace = namespace;
     const open = (protocol: number) => this.run(() => new NetlinkSocket(posix, protocol, tracer));
@@ -107,8 +113,14 @@ export class NamespaceContext {
       this.genl.close();
       throw error;
     }
-    this.genlLanes = new Lanes(() => open(NETLINK_GENERIC));
-    this.rtnlLanes = new Lanes(() => open(NETLINK_ROUTE));
+    this.dumps = new Dumps(() => open(NETLINK_GENERIC));
+    const lanes = (protocol: number) =>
+      new Lanes(
+        () => this.run(() => new NetlinkSocket(posix, protocol, tracer, background)),
+        background ? LANES : POOL_LANES,
+      );
+    this.genlLanes = lanes(NETLINK_GENERIC);
+    this.rtnlLanes = lanes(NETLINK_ROUTE);
     this.#peerEvents = events(NETLINK_GENERIC, peersGroup);
     this.#linkEvents = events(NETLINK_ROUTE, () => RTNLGRP_LINK);
   }
@@ -131,6 +143,7 @@ export class NamespaceContext {
   async close(): Promise<void> {
     this.#peerEvents.close();
     this.#linkEvents.close();
+    this.dumps.close();
     await Promise.all([this.genlLanes.close(), this.rtnlLanes.close()]);
     this.genl.close();
     this.rtnl.close();

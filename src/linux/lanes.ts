@@ -1,32 +1,41 @@
 /**
  * Requests in which the kernel takes long, off the event loop.
  *
- * Removing a peer makes the kernel wait for a grace period of 12 to 16 ms before it answers. Several of these
- * waits overlap when they are made on several sockets; three leave one thread of libuv's pool of four free.
+ * Removing a peer makes the kernel wait for a grace period of 12 to 16 ms before it answers. These waits overlap when
+ * they are made on sockets of their own, each by a thread: of the C library, else of libuv's pool.
  */
 import { DcoError } from "../core/errors.ts";
 import type { FamilyFormat } from "./formats.ts";
 import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
 
-const LANES = 3;
+/** Sockets, and threads of the C library. glibc has 20. */
+export const LANES = 16;
+
+/** Of libuv's pool of four one stays free. */
+export const POOL_LANES = 3;
 
 interface Task {
   run(socket: NetlinkSocket): Promise<void>;
   fail(error: DcoError): void;
 }
 
-/** A few request sockets, each of which does one request at a time on a pool thread. */
+/** A few request sockets, each of which does one request at a time on a thread. */
 export class Lanes {
   readonly #open: () => NetlinkSocket;
+  readonly #width: number;
   readonly #idle: NetlinkSocket[] = [];
   readonly #tasks: Task[] = [];
   #busy = 0;
   #closed = false;
   #drained: (() => void) | undefined;
 
-  /** @param open makes a socket; called for each lane when it is first needed */
-  constructor(open: () => NetlinkSocket) {
+  /**
+   * @param open makes a socket; called for each lane when it is first needed
+   * @param width how many there are at most
+   */
+  constructor(open: () => NetlinkSocket, width: number) {
     this.#open = open;
+    this.#width = width;
   }
 
   /** See `NetlinkSocket.request`. Requests start in the order in which they were asked for. */
@@ -59,7 +68,7 @@ export class Lanes {
   }
 
   #next(): void {
-    if (this.#tasks.length === 0 || this.#busy >= LANES) return;
+    if (this.#tasks.length === 0 || this.#busy >= this.#width) return;
     const task = this.#tasks.shift() as Task;
     let socket: NetlinkSocket;
     try {

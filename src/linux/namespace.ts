@@ -114,6 +114,8 @@ function openInput(posix: Posix, input: NamespaceInput): number {
     try {
       return posix.fcntlDup(input);
     } catch (cause) {
+      // EBADF; else this process has no room for another.
+      if (!DcoError.is(cause) || cause.code !== "socket") throw cause;
       throw refusal("invalid", `descriptor ${input} is not open`, cause);
     }
   }

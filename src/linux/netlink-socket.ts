@@ -1,17 +1,20 @@
 /**
- * Requests to a netlink family: one socket, used synchronously, or on a pool thread for slow requests.
+ * Requests to a netlink family: one socket, used synchronously, or by another thread for slow requests.
  *
  * The kernel answers within `send`, so a request and its answer take one turn; spec and measurements are in
  * docs/linux.md.
  */
-import type { NativeError } from "../core/errors.ts";
-import { DcoError } from "../core/errors.ts";
+import type { Effect, NativeError } from "../core/errors.ts";
+import { DcoError, withEffect } from "../core/errors.ts";
+import { Pace } from "../core/pace.ts";
 import type { WireTracer } from "../core/trace.ts";
+import type { BackgroundSender } from "../ffi/background-sender.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { Posix } from "../ffi/posix.ts";
 import type { FamilyFormat } from "./formats.ts";
 import { type Acknowledgement, decodeAcknowledgement, isAcknowledgement } from "./netlink/acknowledgement.ts";
 import { MessageBuilder } from "./netlink/builder.ts";
+import { NLM_F_ACK } from "./netlink/constants.ts";
 import { describeDatagram } from "./netlink/describe.ts";
 import { attributePath } from "./netlink/extack.ts";
 import { isInterrupted, type NetlinkMessage, parseDatagram } from "./netlink/message.ts";
@@ -32,6 +35,9 @@ const RECEIVE_BYTES = 32768;
 /** Bytes that one `send` may have: bulk requests go out in slices below it. */
 const SEND_BUFFER = 1 << 20;
 
+/** Sequence numbers have 32 bits. */
+const LAST_SEQUENCE = 0xffffffff;
+
 /** Where nlmsghdr has the message type. */
 const MESSAGE_TYPE = 4;
 
@@ -44,19 +50,37 @@ export type Build = (builder: MessageBuilder, sequence: number) => void;
 /** Turns a message of an answer into what is wanted of it; the message is valid only during the call. */
 export type Decode<T> = (message: NetlinkMessage) => T | undefined;
 
+/** What has been read of an answer. */
+class Answer<T> {
+  readonly items: T[] = [];
+  readonly decode: Decode<T> | undefined;
+  /** It changed while it was read. */
+  again = false;
+
+  constructor(decode: Decode<T> | undefined) {
+    this.decode = decode;
+  }
+}
+
 /** A request socket; see the module's comment. One user at a time. */
 export class NetlinkSocket {
   readonly fd: number;
   readonly #posix: Posix;
   readonly #tracer: WireTracer;
+  readonly #background: BackgroundSender | undefined;
   readonly #builder = new MessageBuilder();
   readonly #buffer = Buffer.alloc(RECEIVE_BYTES);
   #sequence = 0;
   #closed = false;
 
-  /** Opens in the calling thread's network namespace. */
-  constructor(posix: Posix, protocol: number, tracer: WireTracer) {
+  /**
+   * Opens in the calling thread's network namespace.
+   *
+   * @param background for `requestAsync`; without it libuv's pool does that
+   */
+  constructor(posix: Posix, protocol: number, tracer: WireTracer, background?: BackgroundSender) {
     this.#posix = posix;
+    this.#background = background;
     this.#tracer = tracer;
     this.fd = posix.socket(AF_NETLINK, SOCK_RAW, protocol);
     try {
@@ -97,14 +121,72 @@ export class NetlinkSocket {
     throw interrupted();
   }
 
-  /** As `request`, for requests in which the kernel takes long: sends on a pool thread. */
+  /**
+   * Makes several requests that are answered by an acknowledgement only, in one send: so few that
+   * refusals of all of them fit the socket's buffer.
+   *
+   * @param build appends request number `n`
+   * @returns for each undefined when it was done, or the error
+   */
+  requestMany(
+    format: FamilyFormat,
+    count: number,
+    build: (builder: MessageBuilder, sequence: number, n: number) => void,
+  ): (DcoError | undefined)[] {
+    if (this.#closed) throw closed();
+    if (this.#sequence + count > LAST_SEQUENCE) this.#sequence = 0;
+    const first = this.#sequence + 1;
+    this.#sequence += count;
+    const errors = new Array<DcoError | undefined>(count).fill(undefined);
+    let effect: Effect = "none";
+    this.#builder.reset();
+    try {
+      for (let n = 0; n < count; n++) build(this.#builder, first + n, n);
+      // A refusal is answered in any case, and the requests are worked off in their order.
+      this.#builder.clearFlagsBeforeLast(NLM_F_ACK);
+      this.#checkSent(this.#posix.send(this.fd, this.#begin(format), 0));
+      effect = "unknown";
+      this.#receiveMany(format, first, errors);
+      return errors;
+    } catch (error) {
+      const failure = withEffect(error, effect);
+      return errors.map((refusal) => refusal ?? failure);
+    } finally {
+      this.#builder.wipe();
+    }
+  }
+
+  /** As `request`, for requests in which the kernel takes long: sends on another thread. */
   async requestAsync<T = never>(format: FamilyFormat, build: Build, decode?: Decode<T>): Promise<T[]> {
     for (let tries = 0; tries < DUMP_TRIES; tries++) {
       const sequence = this.#build(build);
       try {
-        this.#checkSent(await this.#posix.sendAsync(this.fd, this.#begin(format), 0));
+        const bytes = this.#begin(format);
+        const sent = this.#background?.send(this.fd, bytes) ?? this.#posix.sendAsync(this.fd, bytes, 0);
+        this.#checkSent(await sent);
         const answer = this.#receive(format, sequence, decode);
         if (answer) return answer;
+      } finally {
+        this.#builder.wipe();
+      }
+    }
+    throw interrupted();
+  }
+
+  /** As `request`, for answers so long that the event loop needs turns in between. One at a time. */
+  async dump<T>(format: FamilyFormat, build: Build, decode: Decode<T>): Promise<T[]> {
+    const pace = new Pace();
+    for (let tries = 0; tries < DUMP_TRIES; tries++) {
+      const sequence = this.#build(build);
+      try {
+        this.#checkSent(this.#posix.send(this.fd, this.#begin(format), 0));
+        const answer = new Answer(decode);
+        while (!this.#receivePart(format, sequence, answer)) {
+          if (!pace.over) continue;
+          await pace.turn();
+          if (this.#closed) throw closed();
+        }
+        if (!answer.again) return answer.items;
       } finally {
         this.#builder.wipe();
       }
@@ -120,7 +202,7 @@ export class NetlinkSocket {
   }
 
   #build(build: Build): number {
-    if (this.#closed) throw new DcoError("closed", "the netlink socket is closed", { effect: "none" });
+    if (this.#closed) throw closed();
     this.#sequence = (this.#sequence + 1) >>> 0 || 1;
     this.#builder.reset();
     build(this.#builder, this.#sequence);
@@ -139,34 +221,55 @@ export class NetlinkSocket {
 
   /** Reads until the acknowledgement. Undefined if a dump changed meanwhile and must be read again. */
   #receive<T>(format: FamilyFormat, sequence: number, decode: Decode<T> | undefined): T[] | undefined {
-    const answer: T[] = [];
-    let again = false;
-    for (;;) {
-      const size = this.#posix.recv(this.fd, this.#buffer, 0);
-      if (size === -EAGAIN) {
-        throw new DcoError("protocol", `${format.name}: the kernel did not answer`, { effect: "unknown" });
+    const answer = new Answer(decode);
+    while (!this.#receivePart(format, sequence, answer));
+    return answer.again ? undefined : answer.items;
+  }
+
+  /** Reads one datagram. True after the acknowledgement. */
+  #receivePart<T>(format: FamilyFormat, sequence: number, answer: Answer<T>): boolean {
+    for (const message of parseDatagram(this.#receiveDatagram(format))) {
+      // What is left of an earlier request that was given up.
+      if (message.sequence !== sequence) continue;
+      answer.again ||= isInterrupted(message);
+      if (!isAcknowledgement(message)) {
+        const item = answer.decode?.(message);
+        if (item !== undefined) answer.items.push(item);
+        continue;
       }
-      if (size < 0) throw errnoError(-size, "recv", "netlink socket");
-      const datagram = this.#buffer.subarray(0, size);
-      if (this.#tracer.wanted) this.#trace(format, "reply", datagram);
-      for (const message of parseDatagram(datagram)) {
-        // What is left of an earlier request that was given up.
-        if (message.sequence !== sequence) continue;
-        again ||= isInterrupted(message);
-        if (!isAcknowledgement(message)) {
-          const item = decode?.(message);
-          if (item !== undefined) answer.push(item);
-          continue;
-        }
+      const ack = decodeAcknowledgement(message);
+      if (ack.errno !== 0) throw this.#refusal(format, ack);
+      return true;
+    }
+    return false;
+  }
+
+  /** Reads the refusals among many requests, until the last one is acknowledged. */
+  #receiveMany(format: FamilyFormat, first: number, errors: (DcoError | undefined)[]): void {
+    for (;;) {
+      for (const message of parseDatagram(this.#receiveDatagram(format))) {
+        const n = message.sequence - first;
+        if (n < 0 || n >= errors.length || !isAcknowledgement(message)) continue;
         const ack = decodeAcknowledgement(message);
-        if (ack.errno !== 0) throw this.#refusal(format, ack);
-        return again ? undefined : answer;
+        if (ack.errno !== 0) errors[n] = this.#refusal(format, ack, n);
+        if (n === errors.length - 1) return;
       }
     }
   }
 
-  #refusal(format: FamilyFormat, ack: Acknowledgement): DcoError {
-    const request = this.#builder.bytes();
+  #receiveDatagram(format: FamilyFormat): Buffer {
+    const size = this.#posix.recv(this.fd, this.#buffer, 0);
+    if (size === -EAGAIN) {
+      throw new DcoError("protocol", `${format.name}: the kernel did not answer`, { effect: "unknown" });
+    }
+    if (size < 0) throw errnoError(-size, "recv", "netlink socket");
+    const datagram = this.#buffer.subarray(0, size);
+    if (this.#tracer.wanted) this.#trace(format, "reply", datagram);
+    return datagram;
+  }
+
+  #refusal(format: FamilyFormat, ack: Acknowledgement, n = 0): DcoError {
+    const request = this.#builder.message(n);
     const layout = format.kinds(request.readUInt16LE(MESSAGE_TYPE))?.layout;
     const attribute = layout && attributePath(request, ack.extack, layout);
     return kernelError(ack.errno, ack.extack.text, attribute, format.name);
@@ -202,6 +305,10 @@ export function kernelError(
       kernelMessage: { text: text ?? "", ...(attribute !== undefined && { attribute }) },
     }),
   });
+}
+
+function closed(): DcoError {
+  return new DcoError("closed", "the netlink socket is closed", { effect: "none" });
 }
 
 function interrupted(): DcoError {

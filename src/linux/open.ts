@@ -3,6 +3,7 @@
  */
 import { CoreDriver } from "../core/driver.ts";
 import { type WireTrace, WireTracer } from "../core/trace.ts";
+import { createBackgroundSender } from "../ffi/background-sender.ts";
 import { loadFfi } from "../ffi/index.ts";
 import { createPosix } from "../ffi/posix.ts";
 import { LinuxBackend } from "./backend.ts";
@@ -27,6 +28,7 @@ export async function openLinuxDriver(options: OpenLinuxDriverOptions = {}): Pro
     tracer: new WireTracer(options.trace),
     eventTransport: options.eventTransport ?? "auto",
     eventBuffer: options.eventBuffer ?? EVENT_BUFFER_BYTES,
+    background: createBackgroundSender(ffi),
   });
   return new CoreDriver(backend) as LinuxDriver;
 }

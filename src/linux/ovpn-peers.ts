@@ -4,6 +4,7 @@
 import type { BackendPeer, BackendStats } from "../core/backend.ts";
 import { formatIp } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
+import type { CountersReply } from "./ovpn/counters-reply.ts";
 import type { PeerReply } from "./ovpn/peer-reply.ts";
 import { toEndpoint } from "./ovpn-events.ts";
 
@@ -36,22 +37,8 @@ export function withScope(peer: BackendPeer, scopeId: number | undefined): Backe
 }
 
 /** A peer's counters as core wants them. */
-export function statsOf(reply: PeerReply): BackendStats {
-  return {
-    id: reply.id,
-    link: {
-      rxBytes: reply.linkRxBytes,
-      txBytes: reply.linkTxBytes,
-      rxPackets: reply.linkRxPackets,
-      txPackets: reply.linkTxPackets,
-    },
-    tunnel: {
-      rxBytes: reply.vpnRxBytes,
-      txBytes: reply.vpnTxBytes,
-      rxPackets: reply.vpnRxPackets,
-      txPackets: reply.vpnTxPackets,
-    },
-  };
+export function statsOf({ id, link, vpn }: CountersReply): BackendStats {
+  return { id, link, tunnel: vpn };
 }
 
 /** The local address is all zero until the kernel has learnt it from a packet. */

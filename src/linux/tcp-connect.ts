@@ -4,6 +4,7 @@
 import type {
   BackendListener,
   BackendTransport,
+  IpEndpoint,
   ListenRequest,
   OpenTransportRequest,
 } from "../core/backend.ts";
@@ -19,16 +20,21 @@ import {
   AF_INET6,
   bindTo,
   boundTo,
+  endpointText,
   IPPROTO_IPV6,
   IPPROTO_TCP,
   IPV6_V6ONLY,
   SO_ERROR,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_RCVLOWAT,
   SOCK_STREAM,
   SOL_SOCKET,
   socketAddress,
 } from "../sockets/socket-address.ts";
+import { connectionOf } from "./adopt-node-socket.ts";
 import type { NamespaceContext } from "./context.ts";
-import { TcpTransport } from "./tcp-transport.ts";
+import { MAX_FRAME, TcpTransport } from "./tcp-transport.ts";
 
 const SO_REUSEADDR = 2;
 const TCP_NODELAY = 1;
@@ -72,17 +78,32 @@ export async function openTcpTransport(
   request: OpenTransportRequest,
   signal: AbortSignal | undefined,
 ): Promise<TcpTransport> {
-  const fd = request.adopt
-    ? adoptSocket(posix, request.adopt, "tcp")
-    : await connect(posix, context, request, signal);
+  const { adopt, adoptNode, head } = request;
+  const node = adoptNode && connectionOf(posix, adoptNode);
+  const fd =
+    node?.fd ?? (adopt ? adoptSocket(posix, adopt, "tcp") : await connect(posix, context, request, signal));
   try {
     posix.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    return new TcpTransport(ffi, posix, fd);
+    if (adopt || node) makeReadable(posix, fd);
+    const transport = new TcpTransport(ffi, posix, fd, head, adopt?.ownership === "take");
+    // Last, because a socket whose adoption fails stays as it was.
+    if (node) transport.hold(node.detach());
+    return transport;
   } catch (error) {
     // A socket that was to be taken stays the caller's.
-    if (request.adopt?.ownership !== "take") posix.close(fd);
+    if (adopt?.ownership !== "take") posix.close(fd);
     throw error;
   }
+}
+
+/**
+ * Undoes what somebody may have set: the kernel refuses frames that are longer than the receive buffer, and nothing
+ * under the low water mark would be seen.
+ */
+function makeReadable(posix: Posix, fd: number): void {
+  posix.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, 1);
+  if (posix.getsockoptInt(fd, SOL_SOCKET, SO_RCVBUF) >= MAX_FRAME) return;
+  posix.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, MAX_FRAME);
 }
 
 async function connect(
@@ -100,20 +121,40 @@ async function connect(
       posix.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
       bindTo(posix, fd, local, family);
     }
-    const target = `${remote.text} port ${remote.port}`;
-    if (posix.connect(fd, socketAddress(remote, family))) return fd;
+    if (begin(posix, fd, request)) return fd;
     for (let looks = 0; (posix.poll(fd, POLLOUT) & POLLOUT) === 0; looks++) {
       const wait = CONNECT_POLL_MS[Math.min(looks, CONNECT_POLL_MS.length - 1)];
       await new Promise((resolve) => setTimeout(resolve, wait));
       throwIfAborted(signal);
     }
     const errno = posix.getsockoptInt(fd, SOL_SOCKET, SO_ERROR);
-    if (errno !== 0) throw errnoError(errno, "connect", target);
+    if (errno !== 0) throw connectError(errno, request);
     return fd;
   } catch (error) {
     posix.close(fd);
     throw error;
   }
+}
+
+/** @returns whether the connection is there already */
+function begin(posix: Posix, fd: number, request: OpenTransportRequest): boolean {
+  const { remote } = request;
+  try {
+    return posix.connect(fd, socketAddress(remote as IpEndpoint, (remote as IpEndpoint).family));
+  } catch (error) {
+    const number = DcoError.is(error) ? error.native?.number : undefined;
+    throw number === undefined ? error : connectError(number, request);
+  }
+}
+
+function connectError(errno: number, { local, remote }: OpenTransportRequest): DcoError {
+  const { code, message, native } = errnoError(errno, "connect", `${remote?.text} port ${remote?.port}`);
+  if (local === undefined || native?.name !== "EADDRNOTAVAIL") {
+    return new DcoError(code, message, { native, effect: "none" });
+  }
+  // An address of another host is refused before, by bind.
+  const problem = `local: ${endpointText(local)} has a connection to that remote already`;
+  return new DcoError("busy", `${problem} [${native.name}]`, { native, field: "local", effect: "none" });
 }
 
 interface Handlers {

@@ -6,6 +6,9 @@
  * frame in our hands would desynchronise it for good. So what has come is looked at (MSG_PEEK), and taken when
  * the frame is complete; SO_RCVLOWAT keeps the socket unreadable until then. With a peer the socket gives one
  * whole frame for each recv, and takes one for each send.
+ *
+ * What somebody else has read already of a socket that was taken over is `held`: a peer is attached when the frame
+ * that it is the beginning of is complete.
  */
 import type { BackendTransport, BackendTransportHandlers, IpEndpoint } from "../core/backend.ts";
 import { DcoError, invalid } from "../core/errors.ts";
@@ -14,18 +17,23 @@ import type { Endpoint } from "../core/model.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { FdWatcher, Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
-import { boundTo, connectedTo, familyOf, SO_RCVLOWAT, SOL_SOCKET } from "../sockets/socket-address.ts";
+import { boundTo, connectedTo, SO_ERROR, SO_RCVLOWAT, SOL_SOCKET } from "../sockets/socket-address.ts";
 
 const MSG_PEEK = 0x2;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_MORE = 0x8000;
+const FIONREAD = 0x541b;
 const POLLRDHUP = 0x2000;
+const EIO = 5;
+const EBADF = 9;
 const EAGAIN = 11;
+const EOPNOTSUPP = 95;
 
 /** Bytes of the length in front of each packet. */
 const PREFIX = 2;
 /** The longest frame that the length can tell. */
-const MAX_FRAME = PREFIX + 0xffff;
+export const MAX_FRAME = PREFIX + 0xffff;
 
 /** Of all transports: what is read is handed on as a copy before anything else is read. */
 const buffer = Buffer.alloc(MAX_FRAME);
@@ -34,11 +42,24 @@ const buffer = Buffer.alloc(MAX_FRAME);
 const BATCH = 64;
 
 /**
- * While the other side does not read, a send is tried again after 1 ms, then after ever longer times up to 50:
+ * While the other side does not read, a send is tried again after 1 ms, then after ever longer times up to this:
  * the kernel says writable while it is not, so waiting for that would keep a core busy.
  */
-const RETRY_MAX_MS = 50;
+const RETRY_MAX_MS = 250;
 const SEND_TIMEOUT_MS = 30_000;
+
+/** How long an attach waits for the rest of a frame whose beginning was taken over. */
+const REST_TIMEOUT_MS = 30_000;
+
+/** How long, and how often, frames are waited for that came before the end. */
+const LAST_FRAMES_MS = 1000;
+const LAST_FRAMES_POLL_MS = 2;
+
+/** How long, and how often, is looked whether the kernel has let go of a socket whose peer has ended. */
+const RELEASE_MS = 2000;
+const RELEASE_POLL_MS = 2;
+
+const NOTHING = new Uint8Array(0);
 
 /** See {@link BackendTransport}, and the module's comment. */
 export class TcpTransport implements BackendTransport {
@@ -50,41 +71,73 @@ export class TcpTransport implements BackendTransport {
   readonly dualStack = false;
   readonly #ffi: Ffi;
   readonly #posix: Posix;
+  readonly #taken: boolean;
   #handlers: BackendTransportHandlers | undefined;
   #watcher: FdWatcher | undefined;
   #attached = false;
   #ended = false;
+  /** The beginning of a frame that is no longer in the socket. */
+  #held: Uint8Array;
+  /** Those who wait until nothing is held. */
+  #wakes: (() => void)[] = [];
   #lowWater = 1;
+  /** Bytes of the next frame that were there when it was last looked at. */
+  #seen = 0;
+  /** The other end's last byte has come. */
+  #isLast = false;
+  /** What the socket said before the last frames were read. */
+  #failure: Error | undefined;
   /** The frame that is being sent; the next waits for it. */
   #sending: Promise<void> = Promise.resolve();
   /** A frame of which only a part has gone out. */
   #partial = false;
   #closing: Promise<void> | undefined;
 
-  /** @param fd a connected socket, which becomes the transport's */
-  constructor(ffi: Ffi, posix: Posix, fd: number) {
+  /**
+   * @param fd a connected socket, which becomes the transport's
+   * @param head bytes of the stream that were read from the socket before
+   * @param taken it was the caller's, and stays his if it cannot be read
+   */
+  constructor(ffi: Ffi, posix: Posix, fd: number, head: Uint8Array = NOTHING, taken = false) {
+    this.#taken = taken;
     this.#ffi = ffi;
     this.#posix = posix;
     this.fd = fd;
-    this.family = familyOf(posix, fd);
-    this.local = boundTo(posix, fd) as Endpoint;
+    this.local = unmapped(boundTo(posix, fd) as Endpoint);
     this.remote = unmapped(connectedTo(posix, fd) as Endpoint);
+    this.family = parseIp(this.remote.address)?.length === 16 ? 6 : 4;
+    this.#held = head;
+  }
+
+  /** Before `start`: bytes that come after those that were given before. */
+  hold(bytes: Uint8Array): void {
+    this.#held = Buffer.concat([this.#held, bytes]);
   }
 
   start(handlers: BackendTransportHandlers): void {
     this.#handlers = handlers;
-    this.#watcher = this.#ffi.watchReadable(this.fd, () => this.#read(), {
-      onError: (error) => this.#end(error),
-    });
+    try {
+      this.#watcher = this.#ffi.watchReadable(this.fd, () => this.#read(), {
+        onError: (error) => this.#end(error),
+      });
+    } catch (error) {
+      if (this.#taken) this.#closing = Promise.resolve();
+      throw error;
+    }
+    this.#deliverHeld();
   }
 
   /**
-   * Attaches a peer by `attach`, which must not be asynchronous, when no frame is half sent.
+   * Attaches a peer by `attach`, which must not be asynchronous, when no frame is half sent or half taken over.
    *
    * From then on the socket is the kernel's.
    */
   async attach(attach: () => void): Promise<void> {
-    while (this.#partial && !this.#ended) await this.#sending;
+    const deadline = performance.now() + REST_TIMEOUT_MS;
+    while (!this.#ended && (this.#partial || this.#held.length > 0)) {
+      if (this.#partial) await this.#sending;
+      else await this.#restOfFrame(deadline - performance.now());
+    }
     if (this.#ended) throw new DcoError("socket", "the connection has ended", { effect: "none" });
     attach();
     this.#attached = true;
@@ -112,9 +165,31 @@ export class TcpTransport implements BackendTransport {
   }
 
   async #close(): Promise<void> {
-    this.#ended = true;
-    this.#watcher?.close();
+    this.#stop();
+    try {
+      // The caller may go on with his descriptor of a socket that he kept.
+      if (this.#lowWater !== 1) this.#setLowWater(1);
+    } catch {
+      // It must not keep the socket from being closed.
+    }
+    await this.#released();
     await this.#posix.closeAsync(this.fd);
+  }
+
+  /**
+   * Waits until the kernel has let go of the socket.
+   *
+   * It tells of a peer's end first and lets go of its socket after that; 6.16 crashes if the socket is closed in
+   * between. While the socket is the kernel's it refuses flags that a plain one takes.
+   */
+  async #released(): Promise<void> {
+    if (!this.#attached) return;
+    const deadline = performance.now() + RELEASE_MS;
+    for (;;) {
+      const answer = this.#posix.send(this.fd, NOTHING, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
+      if ((answer !== -EOPNOTSUPP && answer !== -EIO) || performance.now() > deadline) return;
+      await new Promise((resolve) => setTimeout(resolve, RELEASE_POLL_MS));
+    }
   }
 
   async #send(frame: Buffer, deadline: number): Promise<void> {
@@ -146,7 +221,9 @@ export class TcpTransport implements BackendTransport {
     const problem = "the other side does not read";
     if (!this.#partial) return new DcoError("timeout", problem, { effect: "none" });
     const error = new DcoError("timeout", `${problem}, and has half a frame`, { effect: "unknown" });
-    this.#end(error);
+    this.#stop();
+    // Later, so that who sent it is told this, and not that the transport has closed.
+    setImmediate(() => this.#handlers?.onEnd(error));
     return error;
   }
 
@@ -159,41 +236,138 @@ export class TcpTransport implements BackendTransport {
   /** With a peer: one recv, one frame. */
   #readFrame(): boolean {
     const size = this.#posix.recv(this.fd, buffer, MSG_DONTWAIT);
-    if (size <= 0) return this.#noData(size);
-    if (size > PREFIX) this.#deliver(size);
+    if (size === 0) {
+      void this.#readLast();
+      return false;
+    }
+    if (size === -EAGAIN) {
+      if (this.#failure) this.#end(this.#failure);
+      return false;
+    }
+    if (size === -EBADF || (size > 0 && size !== frameAt(buffer, size))) {
+      // The kernel has ended the peer, which its event tells: this is a plain stream again, and in the middle of it.
+      this.#watcher?.close();
+      return false;
+    }
+    // Frames that came before an error are there after it.
+    if (size < 0) this.#failure ??= errnoError(-size, "recv", this.remote.address);
+    else this.#deliver(buffer.subarray(PREFIX, size));
     return true;
+  }
+
+  /** After the other end's last byte: the kernel may still be cutting what came before it into frames. */
+  async #readLast(): Promise<void> {
+    if (this.#isLast) return;
+    this.#isLast = true;
+    this.#watcher?.close();
+    const deadline = performance.now() + LAST_FRAMES_MS;
+    for (;;) {
+      const isCut = this.#uncut() === 0;
+      while (!this.#ended && this.#readFrame());
+      if (isCut || this.#ended || performance.now() > deadline) break;
+      await new Promise((resolve) => setTimeout(resolve, LAST_FRAMES_POLL_MS));
+    }
+    this.#end(this.#failure);
+  }
+
+  /** Bytes that the kernel has not yet cut into frames. */
+  #uncut(): number {
+    const bytes = Buffer.alloc(4);
+    this.#posix.ioctl(this.fd, FIONREAD, bytes);
+    return bytes.readInt32LE();
   }
 
   /** Without a peer: takes a frame if it is complete. */
-  #readStream(): boolean {
-    const seen = this.#posix.recv(this.fd, buffer, MSG_PEEK | MSG_DONTWAIT);
-    if (seen <= 0) return this.#noData(seen);
-    const frame = seen < PREFIX ? PREFIX : PREFIX + buffer.readUInt16BE(0);
+  #readStream(isLast = false): boolean {
+    const held = this.#held.length;
+    buffer.set(this.#held);
+    const came = this.#posix.recv(this.fd, buffer.subarray(held), MSG_PEEK | MSG_DONTWAIT);
+    if (came === -EAGAIN) return false;
+    if (came <= 0) {
+      this.#endOfStream(came);
+      return false;
+    }
+    const seen = held + came;
+    const frame = frameAt(buffer, seen);
     if (frame === PREFIX && seen >= PREFIX) {
-      this.#end(new DcoError("protocol", "the other side sent a frame without a packet"));
+      this.#emptyFrame();
       return false;
     }
     if (seen < frame) {
-      this.#setLowWater(frame);
-      if ((this.#posix.poll(this.fd, POLLRDHUP) & POLLRDHUP) !== 0) {
-        this.#end(new DcoError("protocol", "the connection ended within a frame"));
-      }
+      if (isLast) this.#endOfStream(-this.#posix.getsockoptInt(this.fd, SOL_SOCKET, SO_ERROR), true);
+      // What comes may have come between the look and the end.
+      else if ((this.#posix.poll(this.fd, POLLRDHUP) & POLLRDHUP) !== 0) return this.#readStream(true);
+      else this.#await(frame, seen);
       return false;
     }
-    this.#posix.recv(this.fd, buffer.subarray(0, frame), MSG_DONTWAIT);
+    this.#posix.recv(this.fd, buffer.subarray(held, frame), MSG_DONTWAIT);
+    this.#seen = 0;
     if (this.#lowWater !== 1) this.#setLowWater(1);
-    this.#deliver(frame);
+    this.#deliver(buffer.subarray(PREFIX, frame));
+    if (held > 0) this.#setHeld(NOTHING);
     return true;
   }
 
-  #deliver(frame: number): void {
-    this.#handlers?.onPacket(Uint8Array.from(buffer.subarray(PREFIX, frame)), this.remote);
+  /** Sees to it that the socket is readable when the frame is complete. */
+  #await(frame: number, seen: number): void {
+    const held = this.#held.length;
+    if (seen === this.#seen && this.#lowWater !== 1) {
+      // It is readable although nothing came: its buffer has no room for the frame, and must be emptied.
+      this.#posix.recv(this.fd, buffer.subarray(held, seen), MSG_DONTWAIT);
+      this.#setHeld(Uint8Array.from(buffer.subarray(0, seen)));
+      this.#setLowWater(Math.max(1, frame - seen));
+    } else if (this.#lowWater !== frame - held) {
+      this.#setLowWater(frame - held);
+    }
+    this.#seen = seen;
   }
 
-  #noData(result: number): false {
-    if (result === 0) this.#end(undefined);
-    else if (result !== -EAGAIN) this.#end(errnoError(-result, "recv", this.remote.address));
-    return false;
+  /** Frames that were taken over whole. */
+  #deliverHeld(): void {
+    let rest = this.#held;
+    while (!this.#ended && rest.length >= PREFIX && rest.length >= frameAt(rest, rest.length)) {
+      const frame = frameAt(rest, rest.length);
+      if (frame === PREFIX) this.#emptyFrame();
+      else this.#deliver(rest.subarray(PREFIX, frame));
+      rest = rest.subarray(frame);
+    }
+    this.#setHeld(rest);
+  }
+
+  #setHeld(bytes: Uint8Array): void {
+    this.#held = bytes;
+    if (bytes.length === 0) this.#wake();
+  }
+
+  #restOfFrame(milliseconds: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const problem = "the rest of the frame whose beginning was taken over has not come";
+        reject(new DcoError("timeout", problem, { effect: "none" }));
+      }, milliseconds);
+      this.#wakes.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  #wake(): void {
+    for (const wake of this.#wakes.splice(0)) wake();
+  }
+
+  #deliver(packet: Uint8Array): void {
+    this.#handlers?.onPacket(Uint8Array.from(packet), this.remote);
+  }
+
+  #emptyFrame(): void {
+    this.#end(new DcoError("protocol", "the other side sent a frame without a packet"));
+  }
+
+  /** @param result 0 or `-errno` */
+  #endOfStream(result: number, withinFrame = this.#held.length > 0): void {
+    if (result < 0) this.#end(errnoError(-result, "recv", this.remote.address));
+    else this.#end(withinFrame ? new DcoError("protocol", "the connection ended within a frame") : undefined);
   }
 
   #setLowWater(bytes: number): void {
@@ -203,10 +377,20 @@ export class TcpTransport implements BackendTransport {
 
   #end(error: Error | undefined): void {
     if (this.#ended) return;
-    this.#ended = true;
-    this.#watcher?.close();
+    this.#stop();
     this.#handlers?.onEnd(error);
   }
+
+  #stop(): void {
+    this.#ended = true;
+    this.#watcher?.close();
+    this.#wake();
+  }
+}
+
+/** The length of the frame that begins the bytes, of which `seen` are there; of its prefix, if that is all. */
+function frameAt(bytes: Uint8Array, seen: number): number {
+  return seen < PREFIX ? PREFIX : PREFIX + ((bytes[0] as number) << 8) + (bytes[1] as number);
 }
 
 function unmapped(endpoint: Endpoint): Endpoint {

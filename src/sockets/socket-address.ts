@@ -65,7 +65,7 @@ export function bindTo(
     const problem = BIND_PROBLEMS[error.native?.name ?? ""];
     if (problem === undefined) throw error;
     const { code, native } = error;
-    const target = local.family === 6 ? `[${local.text}]:${local.port}` : `${local.text}:${local.port}`;
+    const target = endpointText(local);
     throw new DcoError(code, `local: ${target} ${problem} [${native?.name}]`, {
       target,
       native,
@@ -81,6 +81,11 @@ const BIND_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: `is not an address of this host or ${FREEBSD ? "jail" : "network namespace"}`,
   EACCES: `is a port below 1024, which needs ${FREEBSD ? "root" : "CAP_NET_BIND_SERVICE"}`,
 };
+
+/** As a caller would write it. */
+export function endpointText({ family, text, port }: IpEndpoint): string {
+  return family === 6 ? `[${text}]:${port}` : `${text}:${port}`;
+}
 
 /** Any address, any port. */
 export function anyAddress(family: 4 | 6): Buffer {

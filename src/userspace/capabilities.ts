@@ -1,7 +1,5 @@
 /**
  * What the userspace backend can do.
- *
- * No driver of this release uses it yet: it says what the userspace backend is to be.
  */
 import type { Capabilities } from "../core/capabilities.ts";
 import { CIPHERS } from "../core/model.ts";
@@ -12,8 +10,6 @@ export interface UserspaceFacts {
   readonly tun: boolean;
   /** OpenSSL, as this Node has it, knows ChaCha20-Poly1305. */
   readonly chacha20: boolean;
-  /** Descriptors of sockets can be adopted (not on Windows). */
-  readonly adoptSocket: boolean;
 }
 
 /** An OpenVPN control packet fits a UDP datagram. */
@@ -22,7 +18,7 @@ const MAX_CONTROL_PACKET = 65507;
 /** Room for headers as Linux' `ovpn` keeps it, so that both ends of a tunnel have one default. */
 const HEADROOM = 84;
 
-export function userspaceCapabilities({ tun, chacha20, adoptSocket }: UserspaceFacts): Capabilities {
+export function userspaceCapabilities({ tun, chacha20 }: UserspaceFacts): Capabilities {
   return {
     modes: ["p2p", "multipeer"],
     transports: ["udp", "tcp"],
@@ -30,7 +26,8 @@ export function userspaceCapabilities({ tun, chacha20, adoptSocket }: UserspaceF
     maxTransports: Number.MAX_SAFE_INTEGER,
     dualStack: true,
     anyRemote: true,
-    adoptSocket,
+    // Node gives a socket back only by closing it.
+    adoptSocket: false,
     localAddressKnown: true,
     closeTransport: true,
     peerEndsTransport: [],
@@ -45,8 +42,8 @@ export function userspaceCapabilities({ tun, chacha20, adoptSocket }: UserspaceF
     peerLocalAddress: false,
     asymmetricPeerId: true,
     peerRoutes: true,
-    bypassRoutes: tun,
-    routeMetric: tun,
+    bypassRoutes: false,
+    routeMetric: false,
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: "event",
@@ -70,7 +67,8 @@ export function userspaceCapabilities({ tun, chacha20, adoptSocket }: UserspaceF
     observe: false,
     createInterface: true,
     mtu: { min: 68, max: 65535 - HEADROOM, default: 1500 - HEADROOM },
-    errorText: true,
+    // There is no kernel: all texts are dcokit's own.
+    errorText: false,
     namespaces: false,
     socketMark: [],
     bindToDevice: [],

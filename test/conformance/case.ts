@@ -2,7 +2,7 @@
  * One behaviour of the contract, as a case that any runner can run.
  */
 import type { Capabilities } from "../../src/core/capabilities.ts";
-import type { World } from "./world.ts";
+import type { Sites, World } from "./world.ts";
 
 /** A behaviour of the contract and how it is tried. */
 export interface Case {
@@ -10,8 +10,10 @@ export interface Case {
   readonly name: string;
   /** The topic. */
   readonly group: string;
+  /** It is run over TCP as well: the tunnels that it opens do not care what carries them. */
+  readonly overTcp?: boolean;
   /** Why this driver cannot be held to the behaviour, or undefined. The case is then reported as skipped. */
-  readonly needs?: (capabilities: Capabilities) => string | undefined;
+  readonly needs?: (capabilities: Capabilities, sites: Sites) => string | undefined;
   /** The deadline of `run`. Default {@link CASE_TIMEOUT_MS}. */
   readonly timeoutMs?: number;
   /** Fails by throwing. What it opens is closed by the world, so it need not clean up. */

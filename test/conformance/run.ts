@@ -4,20 +4,27 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import type { TransportProtocol } from "../../src/core/model.ts";
 import type { Case } from "./case.ts";
 import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
 import { openFreebsdSubject } from "./freebsd/subject.ts";
-import { type EventTransport, openLinuxSubject } from "./linux/subject.ts";
-import { type CaseResult, Runner } from "./runner.ts";
+import { type EventTransport, openLinuxSubject, type Variant } from "./linux/subject.ts";
+import { mixedCases } from "./mixed/cases.ts";
+import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
+import { type CaseResult, caseName, Runner } from "./runner.ts";
+import { userspaceCases } from "./userspace/cases.ts";
+import { openUserspaceSubject } from "./userspace/subject.ts";
+import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
 import type { Subject } from "./world.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux|freebsd] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|freebsd|userspace|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** A subject that is opened when its turn comes, and the cases for it. */
 interface Round {
   readonly open: () => Promise<Subject>;
   readonly cases: readonly Case[];
+  readonly variant: string | undefined;
 }
 
 interface SubjectReport {
@@ -36,12 +43,12 @@ async function main(): Promise<number> {
       json: { type: "string" },
     },
   });
-  const wanted = ALL_CASES.filter((each) => `${each.group}: ${each.name}`.includes(values.filter));
   const runner = new Runner();
   const reports: SubjectReport[] = [];
   const summary: string[] = [];
   console.log("TAP version 14");
-  for (const { open, cases } of rounds(values.subject, values["event-transport"], wanted)) {
+  for (const { open, cases: all, variant } of rounds(values.subject, values["event-transport"])) {
+    const cases = all.filter((each) => caseName(each, variant).includes(values.filter));
     if (cases.length === 0) continue;
     const subject = await open();
     try {
@@ -56,28 +63,63 @@ async function main(): Promise<number> {
   }
   console.log(`1..${runner.results.length}`);
   for (const line of summary) console.log(`# ${line}`);
-  console.log(
-    "# not run: key-exhausted takes 2^32 packets of one key; unit tests have it as bytes of the kernel's format",
-  );
+  if (values.subject !== "userspace")
+    console.log(
+      "# not run: key-exhausted takes 2^32 packets of one key; unit tests have it as bytes of the kernel's format",
+    );
   if (values.json !== undefined)
     writeFileSync(values.json, `${JSON.stringify({ subjects: reports }, null, 2)}\n`);
   return conclude(runner.results);
 }
 
-function rounds(subject: string, eventTransport: string, cases: readonly Case[]): Round[] {
-  if (subject === "freebsd") return [{ open: openFreebsdSubject, cases }];
+function rounds(subject: string, eventTransport: string): Round[] {
+  if (subject === "userspace") return userspaceRounds();
+  if (subject === "mixed") return mixedRounds();
+  if (subject === "freebsd") return [{ open: openFreebsdSubject, cases: ALL_CASES, variant: undefined }];
   if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
+  const round = (transport: EventTransport, cases: readonly Case[], variant: Variant = {}): Round => ({
+    open: () => openLinuxSubject(transport, variant),
+    cases,
+    variant: variant.name,
+  });
   if (eventTransport !== "auto") {
     if (eventTransport !== "netlink" && eventTransport !== "ffi") throw new Error(USAGE);
-    return [{ open: () => openLinuxSubject(eventTransport), cases }];
+    return [round(eventTransport, ALL_CASES)];
   }
-  const events = cases.filter((each) => EVENT_GROUPS.includes(each.group));
-  const round = (transport: EventTransport, variant: string | undefined, some: readonly Case[]) => ({
-    open: () => openLinuxSubject(transport, variant),
-    cases: some,
+  // What depends on how events are got, or on what carries the packets, is run a second time.
+  const events = ALL_CASES.filter((each) => EVENT_GROUPS.includes(each.group));
+  const tcp = ALL_CASES.filter((each) => each.overTcp);
+  return [
+    round("netlink", ALL_CASES),
+    round("ffi", events, { name: "events by ffi" }),
+    round("netlink", tcp, { name: "over TCP", protocol: "tcp" }),
+  ];
+}
+
+function userspaceRounds(): Round[] {
+  const round = (cases: readonly Case[], protocol: TransportProtocol, variant?: string): Round => ({
+    open: () => openUserspaceSubject(protocol, variant),
+    cases,
+    variant,
   });
-  // Both ways of getting events: what depends on them is run a second time.
-  return [round("netlink", undefined, cases), round("ffi", "events by ffi", events)];
+  return [
+    round([...ALL_CASES, ...userspaceCases, ...userspaceTcpCases], "udp"),
+    round(
+      ALL_CASES.filter(({ overTcp }) => overTcp),
+      "tcp",
+      "over TCP",
+    ),
+  ];
+}
+
+function mixedRounds(): Round[] {
+  const round = (where: "clients" | "server", protocol: TransportProtocol): Round => {
+    const variant = `userspace ${where}${protocol === "tcp" ? ", over TCP" : ""}`;
+    const both = [...mixedCases, ...ALL_CASES.filter(isForBoth)];
+    const cases = protocol === "tcp" ? both.filter(({ overTcp }) => overTcp) : both;
+    return { open: () => openMixedSubject(where, protocol, variant), cases, variant };
+  };
+  return [round("clients", "udp"), round("server", "udp"), round("clients", "tcp"), round("server", "tcp")];
 }
 
 function summarise(subject: Subject, results: readonly CaseResult[]): string[] {

@@ -5,7 +5,7 @@ import { inspect } from "node:util";
 import { CASE_TIMEOUT_MS, type Case } from "./case.ts";
 import { inTime } from "./expect.ts";
 import { LeakCheck } from "./leaks.ts";
-import type { ClosableWorld, Subject } from "./world.ts";
+import type { ClosableWorld, Sites, Subject } from "./world.ts";
 
 /** What became of a case. */
 export interface CaseResult {
@@ -17,6 +17,13 @@ export interface CaseResult {
 
 /** Time that a world gets to close. */
 const CLOSE_TIMEOUT_MS = 20_000;
+
+/** Sites that can do all. */
+const HOSTS: Sites = { system: true, movable: true };
+/** How a case is called in a run. */
+export function caseName({ group, name }: Case, variant: string | undefined): string {
+  return `${group}${variant === undefined ? "" : ` (${variant})`}: ${name}`;
+}
 
 /** Numbers the lines of a run. */
 export class Runner {
@@ -45,8 +52,8 @@ export class Runner {
   }
 
   async #one(subject: Subject, each: Case, leaks: LeakCheck): Promise<CaseResult> {
-    const name = `${each.group}${subject.variant === undefined ? "" : ` (${subject.variant})`}: ${each.name}`;
-    const missing = each.needs?.(subject.capabilities);
+    const name = caseName(each, subject.variant);
+    const missing = each.needs?.(subject.capabilities, subject.sites ?? HOSTS);
     if (missing !== undefined) return this.#report({ name, result: "skip", reason: missing });
     const began = performance.now();
     const failures = await this.#attempt(subject, each, leaks);

@@ -11,7 +11,9 @@ import type {
   InterfaceMode,
   OpenTransportOptions,
   PeerRef,
+  TransportProtocol,
 } from "../../src/core/model.ts";
+import { inTime } from "./expect.ts";
 import { freshKeyPair } from "./keys.ts";
 import { Recorder } from "./recorder.ts";
 import type { PingOptions, Site, World } from "./world.ts";
@@ -65,22 +67,52 @@ export function seenFrom(site: Site, endpoint: Endpoint): Endpoint {
   return endpoint.scopeId ? { ...endpoint, scopeId: site.linkLocal.scopeId } : endpoint;
 }
 
-/** Makes an interface with addresses that is up, and a UDP transport. */
-export async function openEnd(world: World, site: Site, options: EndOptions): Promise<End> {
-  const { mode, family = 4, host } = options;
+/** Makes an interface with addresses that is up. */
+export async function openHost(
+  world: World,
+  site: Site,
+  { mode, host, config }: Pick<EndOptions, "mode" | "host" | "config">,
+): Promise<Omit<End, "transport">> {
   const vpn = vpnOf(host);
   const dco = await world.createInterface(site, { mode });
   const events = new Recorder(dco);
   const addresses = [`${vpn.ipv4}/24`, `${vpn.ipv6}/64`];
-  await dco.configure({ addresses, up: true, ...options.config });
-  const transport = await dco.openTransport({
+  await world.configure(site, dco, { addresses, up: true, ...config });
+  return { site, dco, events, vpn };
+}
+
+/** Makes an interface with addresses that is up, and a UDP transport. */
+export async function openEnd(world: World, site: Site, options: EndOptions): Promise<End> {
+  const { family = 4, host } = options;
+  const end = await openHost(world, site, options);
+  const transport = await end.dco.openTransport({
     protocol: "udp",
     ...(!options.transport?.adopt && {
       local: { address: outside(site, family), port: host === 1 ? SERVER_PORT : 0 },
     }),
     ...options.transport,
   });
-  return { site, dco, transport, events, vpn };
+  return { ...end, transport };
+}
+
+/** What goes on at both ends of a TCP connection: the server's transport, and the client's. */
+export async function openConnection(
+  server: { readonly site: Site; readonly dco: DcoInterface },
+  client: { readonly site: Site; readonly dco: DcoInterface },
+  options: { readonly family?: Family; readonly queueLimit?: number } = {},
+): Promise<{ readonly server: Transport; readonly client: Transport }> {
+  const { family = 4, ...transport } = options;
+  const local = { address: outside(server.site, family), port: 0 };
+  const listener = await server.dco.listen({ protocol: "tcp", local, ...transport });
+  try {
+    const remote = listener.local;
+    const opened = await client.dco.openTransport({ protocol: "tcp", remote, ...transport });
+    const accepted = listener[Symbol.asyncIterator]().next();
+    const { value } = await inTime(accepted, `the connection of ${client.site.name}`);
+    return { server: value as Transport, client: opened };
+  } finally {
+    await listener.close();
+  }
 }
 
 /** How to join two ends. */
@@ -107,7 +139,9 @@ export async function connect(
   const peerOf = (own: End, other: End): AddPeerOptions => ({
     id,
     transport: own.transport,
-    remote: seenFrom(own.site, reachable(other.site, other.transport, family)),
+    ...(own.transport.protocol === "udp" && {
+      remote: seenFrom(own.site, reachable(other.site, other.transport, family)),
+    }),
     ...(own.dco.mode === "multipeer" && { vpn: other.vpn }),
   });
   const refs = {
@@ -139,12 +173,15 @@ export async function installKeys(
 export interface TunnelOptions extends ConnectOptions {
   /** Mode of the server's interface. Default multipeer. */
   readonly mode?: InterfaceMode;
+  /** What carries it. Default: the world's. */
+  readonly protocol?: TransportProtocol;
   /** Clients, 1 to 3. Default 1. Their peer ids are 1, 2 and 3, at both ends. */
   readonly clients?: number;
 }
 
 /** A server and its clients, ready for traffic. */
 export interface Tunnel {
+  /** Over TCP its transport is the first client's. */
   readonly server: End;
   readonly clients: readonly End[];
   /** The first client. */
@@ -153,6 +190,27 @@ export interface Tunnel {
 
 /** Opens a server and clients (p2p interfaces), and connects them. */
 export async function openTunnel(world: World, options: TunnelOptions = {}): Promise<Tunnel> {
+  const { protocol = world.protocol } = options;
+  return protocol === "tcp" ? openTcpTunnel(world, options) : openUdpTunnel(world, options);
+}
+
+async function openTcpTunnel(world: World, options: TunnelOptions): Promise<Tunnel> {
+  const { mode = "multipeer", clients: count = 1, family = 4 } = options;
+  const server = await openHost(world, world.server, { mode, host: 1 });
+  const clients: End[] = [];
+  let first: Transport | undefined;
+  for (const [at, site] of world.clients.slice(0, count).entries()) {
+    const client = await openHost(world, site, { mode: "p2p", host: at + 2 });
+    const transports = await openConnection(server, client, { family });
+    first ??= transports.server;
+    const end = { ...client, transport: transports.client };
+    await connect({ ...server, transport: transports.server }, end, { ...options, id: options.id ?? at + 1 });
+    clients.push(end);
+  }
+  return { server: { ...server, transport: first as Transport }, clients, client: clients[0] as End };
+}
+
+async function openUdpTunnel(world: World, options: TunnelOptions): Promise<Tunnel> {
   const { mode = "multipeer", clients: count = 1, family = 4 } = options;
   const server = await openEnd(world, world.server, { mode, family, host: 1 });
   const clients: End[] = [];

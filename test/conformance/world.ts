@@ -5,7 +5,13 @@
  */
 import type { Capabilities } from "../../src/core/capabilities.ts";
 import type { DcoDriver, DcoInterface } from "../../src/core/contract.ts";
-import type { CallOptions, CreateInterfaceOptions, Endpoint } from "../../src/core/model.ts";
+import type {
+  CallOptions,
+  CreateInterfaceOptions,
+  Endpoint,
+  InterfaceConfig,
+  TransportProtocol,
+} from "../../src/core/model.ts";
 
 /** A host, or what stands for one. All sites of a world are on one network, outside the tunnel. */
 export interface Site {
@@ -69,6 +75,36 @@ export interface ForeignSocket {
   isOpen(): boolean;
 }
 
+/** One end of a TCP connection that was not made by the SDK. The world closes it in the end. */
+export interface ForeignStream {
+  readonly fd: number;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** Writes all, as far as the other end takes it. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Exactly that many bytes. What nobody reads stays with the kernel, which then takes no more. */
+  read(size: number): Promise<Buffer>;
+  /** All that comes until the other end ends it. */
+  readToEnd(): Promise<Buffer>;
+  /** Sends the end, and can go on reading. */
+  end(): void;
+  /** Ends both directions by a reset. */
+  reset(): Promise<void>;
+  setReceiveBuffer(bytes: number): void;
+  close(): Promise<void>;
+  /** Gives the descriptor to somebody who closes it; nothing else may be called after that. */
+  release(): number;
+  /** Whether the descriptor is still the socket that was opened. */
+  isOpen(): boolean;
+}
+
+/** Waits for such connections. The world closes it in the end. */
+export interface ForeignListener {
+  readonly local: Endpoint;
+  accept(): Promise<ForeignStream>;
+  close(): Promise<void>;
+}
+
 /** Another process that owns an interface's peers. */
 export interface ForeignOwner {
   /** Ends it at once; the system closes its socket. */
@@ -83,6 +119,11 @@ export interface World {
   readonly server: Site;
   /** Three. */
   readonly clients: readonly [Site, Site, Site];
+  /** What tunnels are made of where a case does not say. */
+  readonly protocol: TransportProtocol;
+
+  /** How long a second of keepalive takes here, in milliseconds: 1000, unless the driver's clock is the world's. */
+  readonly second: number;
 
   /**
    * Another driver, which knows nothing of the first, as another process would have one.
@@ -98,6 +139,8 @@ export interface World {
   flushWhileStanding(site: Site, name: string): number;
   /** `driver.createInterface` at a site; deleted at the end of the case whatever becomes of it. */
   createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface>;
+  /** `dco.configure`; where the interface is none of the system's, the addresses become those of the site itself. */
+  configure(site: Site, dco: DcoInterface, config: InterfaceConfig): Promise<void>;
   /** Something to do at the end of the case; the latest first. */
   onClose(cleanup: () => unknown): void;
 
@@ -123,6 +166,10 @@ export interface World {
 
   /** A UDP socket, bound to the site's address (IPv6: `::`, dual-stack, if `family` is 6), close-on-exec set. */
   openSocket(site: Site, family: 4 | 6): Promise<ForeignSocket>;
+  /** A TCP connection from a site; refused as the system refuses it. */
+  connectStream(site: Site, remote: Endpoint): Promise<ForeignStream>;
+  /** Waits for TCP connections to a site. */
+  acceptStreams(site: Site, family: 4 | 6): Promise<ForeignListener>;
   /** Another process adopts an interface, opens a transport, and adds peers without keys. Killed at the end. */
   startOwner(site: Site, name: string, peers: readonly number[]): Promise<ForeignOwner>;
 }
@@ -133,6 +180,14 @@ export interface ClosableWorld extends World {
   close(): Promise<void>;
 }
 
+/** What the sites of a subject are. */
+export interface Sites {
+  /** Hosts with an operating system: network interfaces, link-local addresses, namespaces or machines of their own. */
+  readonly system: boolean;
+  /** `moveAddress` works. */
+  readonly movable: boolean;
+}
+
 /** A driver under test with its surroundings: makes a world for every case. */
 export interface Subject {
   readonly name: string;
@@ -141,6 +196,8 @@ export interface Subject {
   /** Lines for the summary. */
   readonly description: readonly string[];
   readonly capabilities: Capabilities;
+  /** Default: hosts that can do all. */
+  readonly sites?: Sites;
   /** Added to the names of cases, where they are run once more in another way. */
   readonly variant?: string;
   open(): Promise<ClosableWorld>;

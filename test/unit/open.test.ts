@@ -11,6 +11,7 @@ const bad: readonly [field: string, options: unknown][] = [
   ["signal", { signal: {} }],
   ["backend", { backend: "macos" }],
   ["backend", { backend: 1 }],
+  ["allowUserspace", { allowUserspace: "yes" }],
   ["ffi", { ffi: "libffi" }],
   ["eventTransport", { eventTransport: "uring" }],
   ["eventBuffer", { eventBuffer: 0 }],
@@ -40,4 +41,15 @@ test("a signal that has fired is aborted, without effect", async () => {
 
 test.each(["windows", "freebsd", "linux-legacy"] as const)("%s is unavailable here", async (backend) => {
   await expect(openDriver({ backend })).rejects.toMatchObject({ code: "unavailable" });
+});
+
+test("userspace needs nothing, and says why it was chosen", async () => {
+  const driver = await openDriver({ backend: "userspace" });
+  expect(driver.info).toMatchObject({
+    backend: "userspace",
+    module: "none",
+    reason: "it was asked for by name",
+  });
+  expect(driver.capabilities.systemInterface).toBe(false);
+  await driver.close();
 });

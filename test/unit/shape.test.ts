@@ -14,7 +14,7 @@ import { LegacyInterface } from "../../src/linux/legacy.ts";
 import { legacyCapabilities } from "../../src/linux/legacy-capabilities.ts";
 import { OvpnInterface } from "../../src/linux/ovpn-interface.ts";
 import { userspaceCapabilities } from "../../src/userspace/capabilities.ts";
-import { UserspaceInterface } from "../../src/userspace/shape.ts";
+import { UserspaceInterface } from "../../src/userspace/interface.ts";
 import { windowsCapabilities } from "../../src/windows/capabilities.ts";
 import {
   type WINDOWS_RULES,
@@ -25,7 +25,7 @@ import { capabilities as everything } from "./core/fixtures.ts";
 
 const windows = (minor: number, mode?: "p2p" | "multipeer", chacha20 = true) =>
   windowsCapabilities({ version: { major: 2, minor }, chacha20, elevated: true }, mode);
-const userspace = (tun: boolean) => userspaceCapabilities({ tun, chacha20: true, adoptSocket: true });
+const userspace = (tun: boolean) => userspaceCapabilities({ tun, chacha20: true });
 const freebsd = (floats: boolean, replayProtection = false) =>
   freebsdCapabilities({ floats, replayProtection });
 
@@ -149,7 +149,7 @@ describe("capabilities as the kernels have them", () => {
 
   test("userspace: without a TUN device there is no interface of the system, and no route", () => {
     expect(userspace(false)).toMatchObject({ systemInterface: false, bypassRoutes: false });
-    expect(userspace(true)).toMatchObject({ systemInterface: true, bypassRoutes: true });
+    expect(userspace(true)).toMatchObject({ systemInterface: true });
   });
 });
 

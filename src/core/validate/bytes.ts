@@ -9,7 +9,7 @@ import { kindOf } from "./shape.ts";
 export function readBytes(value: unknown, field: string): Uint8Array {
   if (value === undefined) throw invalid(field, "is missing; it must be a Uint8Array");
   if (!types.isUint8Array(value)) throw invalid(field, `must be a Uint8Array, not ${kindOf(value)}`);
-  if (types.isSharedArrayBuffer(value.buffer)) {
+  if (!(value.buffer instanceof ArrayBuffer) && types.isSharedArrayBuffer(value.buffer)) {
     throw invalid(field, "must not be in shared memory, where another thread can change it");
   }
   return value;
@@ -26,7 +26,7 @@ export function readExactBytes(value: unknown, field: string, length: number, wh
 
 /** Whether two arrays hold the same bytes. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  let difference = a.length ^ b.length;
-  for (let i = 0; i < a.length; i++) difference |= (a[i] as number) ^ (b[i] ?? 0);
-  return difference === 0;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -14,9 +14,18 @@ import {
   NONCE_TAIL_BYTES,
 } from "../model.ts";
 import { readExactBytes, sameBytes } from "./bytes.ts";
-import { at, readBoolean, readChoice, readFields, readInteger } from "./shape.ts";
+import { at, readBoolean, readChoice, readInteger, readShape, type Shape } from "./shape.ts";
 
 const SLOTS: readonly KeySlot[] = ["primary", "secondary"];
+
+const KEY: Shape<"slot" | "id" | "cipher" | "encrypt" | "decrypt" | "wipe"> = {
+  names: ["slot", "id", "cipher", "encrypt", "decrypt", "wipe"],
+  read: ({ slot, id, cipher, encrypt, decrypt, wipe }) => ({ slot, id, cipher, encrypt, decrypt, wipe }),
+};
+const DIRECTION: Shape<"key" | "nonceTail"> = {
+  names: ["key", "nonceTail"],
+  read: ({ key, nonceTail }) => ({ key, nonceTail }),
+};
 
 /** A key slot. */
 export function validateSlot(slot: unknown, field = "slot"): KeySlot {
@@ -29,8 +38,7 @@ export function validateSlot(slot: unknown, field = "slot"): KeySlot {
  * @param path where the key is in a larger argument, such as `keys[3].key`
  */
 export function validateKey(key: unknown, capabilities: Capabilities, path?: string): KeyRequest {
-  const known = ["slot", "id", "cipher", "encrypt", "decrypt", "wipe"] as const;
-  const fields = readFields(key, known, path, path ?? "key");
+  const fields = readShape(key, KEY, path, path ?? "key");
   const slot = validateSlot(fields.slot, at(path, "slot"));
   const id = readInteger(fields.id, at(path, "id"), 0, MAX_KEY_ID);
   const cipher = readChoice(fields.cipher, at(path, "cipher"), CIPHERS);
@@ -58,7 +66,7 @@ export function validateKey(key: unknown, capabilities: Capabilities, path?: str
 }
 
 function readDirection(value: unknown, field: string, cipher: CipherName): KeyDirection {
-  const fields = readFields(value, ["key", "nonceTail"], field);
+  const fields = readShape(value, DIRECTION, field);
   return {
     key: readExactBytes(fields.key, at(field, "key"), CIPHER_KEY_BYTES[cipher], cipher),
     nonceTail: readExactBytes(fields.nonceTail, at(field, "nonceTail"), NONCE_TAIL_BYTES),

@@ -57,19 +57,40 @@ export function readFields<const Name extends string>(
   path?: string,
   whole: string = path || "options",
 ): Fields<Name> {
+  const read = (given: Fields) => {
+    const fields = {} as Record<Name, unknown>;
+    for (const name of known) fields[name] = given[name];
+    return fields;
+  };
+  return readShape(value, { names: known, read }, path, whole);
+}
+
+/** An object's fields, for arguments that come by the thousand: `read` copies each by its name. */
+export interface Shape<Name extends string> {
+  readonly names: readonly Name[];
+  read(given: Fields<Name>): Fields<Name>;
+}
+
+/** As {@link readFields}. */
+export function readShape<Name extends string>(
+  value: unknown,
+  { names, read }: Shape<Name>,
+  path?: string,
+  whole: string = path || "options",
+): Fields<Name> {
   if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
     throw wrongKind(whole, "an object", value);
   }
-  const fields: Record<Name, unknown> = Object.create(null);
+  let fields: Fields<Name>;
   let present: string[];
   try {
     present = Object.keys(value);
-    for (const name of known) fields[name] = (value as Fields)[name];
+    fields = read(value as Fields<Name>);
   } catch (cause) {
     throw invalid(whole, "cannot be read", { cause });
   }
   for (const name of present) {
-    if (!known.includes(name as Name)) throw invalid(atAny(path, name), `unknown option ${quote(name)}`);
+    if (!names.includes(name as Name)) throw invalid(atAny(path, name), `unknown option ${quote(name)}`);
   }
   return fields;
 }
@@ -86,20 +107,20 @@ export function readBoolean(value: unknown, field: string): boolean {
 
 /** An integer within limits; both limits are allowed. */
 export function readInteger(value: unknown, field: string, min: number, max: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
+    return value === 0 ? 0 : value; // not -0
+  }
   const wanted = `an integer from ${min} to ${max}`;
   if (typeof value !== "number") throw wrongKind(field, wanted, value);
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw invalid(field, `must be ${wanted}, not ${value}`);
-  }
-  return value === 0 ? 0 : value; // not -0
+  throw invalid(field, `must be ${wanted}, not ${value}`);
 }
 
 /** One of a few words. */
 export function readChoice<T extends string>(value: unknown, field: string, choices: readonly T[]): T {
+  if (choices.includes(value as T)) return value as T;
   const wanted = choices.map((choice) => JSON.stringify(choice)).join(" or ");
   if (typeof value !== "string") throw wrongKind(field, wanted, value);
-  if (!choices.includes(value as T)) throw invalid(field, `must be ${wanted}`);
-  return value as T;
+  throw invalid(field, `must be ${wanted}`);
 }
 
 /** An array; its items are not checked. */

@@ -4,13 +4,13 @@
 import type { BackendRules, IpEndpoint, ListenRequest, OpenTransportRequest } from "../backend.ts";
 import type { Capabilities } from "../capabilities.ts";
 import { invalid, unsupported } from "../errors.ts";
-import type { Endpoint, TransportProtocol } from "../model.ts";
+import type { Endpoint, NodeSocket, TransportProtocol } from "../model.ts";
 import { classOf, parseLocal, parseRemote } from "./address.ts";
 import { readBytes } from "./bytes.ts";
 import { readSignal } from "./call.ts";
 import { pickExtras, readFieldsAndExtras } from "./extras.ts";
 import { validatePeerId } from "./peer.ts";
-import { at, INT_MAX, readBoolean, readChoice, readFields, readInteger } from "./shape.ts";
+import { at, INT_MAX, kindOf, readBoolean, readChoice, readFields, readInteger } from "./shape.ts";
 
 const PROTOCOLS: readonly TransportProtocol[] = ["udp", "tcp"];
 const OPEN_FIELDS = [
@@ -49,9 +49,9 @@ export function validateOpenTransport(
   }
   const local = fields.local === undefined ? undefined : parseLocal(fields.local, "local");
   const remote = fields.remote === undefined ? undefined : parseRemote(fields.remote, "remote");
-  const adopt = fields.adopt === undefined ? undefined : readAdopt(fields.adopt, capabilities);
+  const adopted = fields.adopt === undefined ? undefined : readAdopt(fields.adopt, protocol, capabilities);
   const wantsDual = fields.dualStack === undefined ? undefined : readBoolean(fields.dualStack, "dualStack");
-  if (adopt) {
+  if (adopted) {
     if (local) throw invalid("local", "an adopted socket is bound already");
     if (wantsDual === true) throw invalid("dualStack", "an adopted socket is dual-stack or is not");
     if (remote && protocol === "tcp") throw invalid("remote", "an adopted TCP socket is connected already");
@@ -71,7 +71,8 @@ export function validateOpenTransport(
     local,
     remote,
     dualStack,
-    adopt,
+    adopt: undefined,
+    ...adopted,
     queueLimit: readLimit(fields.queueLimit, "queueLimit", DEFAULT_PACKET_QUEUE),
     receiveBuffer: readLimit(fields.receiveBuffer, "receiveBuffer", DEFAULT_RECEIVE_BUFFER),
     extras: pickExtras(fields, own),
@@ -195,17 +196,46 @@ function checkFamilies(
   throw invalid("remote", `${remote.text} cannot be reached from the local address ${local.text}`);
 }
 
-function readAdopt(value: unknown, capabilities: Capabilities): OpenTransportRequest["adopt"] {
-  const fields = readFields(value, ["fd", "ownership"], "adopt");
-  const fd = readInteger(fields.fd, at("adopt", "fd"), 0, INT_MAX);
-  const ownership =
-    fields.ownership === undefined
-      ? "keep"
-      : readChoice(fields.ownership, at("adopt", "ownership"), ["keep", "take"]);
+function readAdopt(
+  value: unknown,
+  protocol: TransportProtocol,
+  capabilities: Capabilities,
+): Pick<OpenTransportRequest, "adopt" | "adoptNode" | "head"> {
+  const fields = readFields(value, ["fd", "socket", "ownership", "head"], "adopt");
+  const node = fields.socket === undefined ? undefined : readNodeSocket(fields.socket, "adopt.socket");
+  const ownershipField = at("adopt", "ownership");
+  let adopt: OpenTransportRequest["adopt"];
+  if (!node) {
+    const fd = readInteger(fields.fd, at("adopt", "fd"), 0, INT_MAX);
+    const { ownership = "keep" } = fields;
+    adopt = { fd, ownership: readChoice(ownership, ownershipField, ["keep", "take"]) };
+  } else if (fields.fd !== undefined) {
+    throw invalid("adopt.fd", "a socket is given by its descriptor or as a net.Socket, not both");
+  } else if (fields.ownership !== undefined) {
+    throw invalid(ownershipField, "is for descriptors; the connection of a net.Socket is always taken");
+  }
+  const head = fields.head === undefined ? undefined : Uint8Array.from(readBytes(fields.head, "adopt.head"));
+  if (protocol !== "tcp") {
+    if (node) throw invalid("adopt.socket", "a net.Socket is a TCP socket; a UDP socket is given by its fd");
+    if (head) throw invalid("adopt.head", "is for TCP, which is a stream of bytes");
+  }
   if (!capabilities.adoptSocket) {
     throw unsupported("adoptSocket", "this driver takes no socket of the caller's", { field: "adopt" });
   }
-  return { fd, ownership };
+  return { adopt, ...(node && { adoptNode: node }), ...(head && { head }) };
+}
+
+function readNodeSocket(value: unknown, field: string): NodeSocket {
+  const socket = value as NodeSocket;
+  const methods = ["listenerCount", "read", "destroy"] as const;
+  if (
+    typeof value !== "object" ||
+    value === null ||
+    methods.some((name) => typeof socket[name] !== "function")
+  ) {
+    throw invalid(field, `must be a net.Socket, not ${kindOf(value)}`);
+  }
+  return socket;
 }
 
 function readLimit(value: unknown, field: string, fallback: number): number {

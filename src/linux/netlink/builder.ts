@@ -73,8 +73,17 @@ export class MessageBuilder {
   /** Forgets all messages, and zeroes every byte written since the last wipe. */
   wipe(): void {
     this.reset();
-    this.#buffer.fill(0, 0, this.#used);
+    this.#words.fill(0, 0, (this.#used + 3) >> 2);
     this.#used = 0;
+  }
+
+  /** Takes flags back from all finished messages but the last. */
+  clearFlagsBeforeLast(flags: number): void {
+    const last = this.#starts.length - 1;
+    for (let n = 0; n < last; n++) {
+      const word = ((this.#starts[n] as number) >> 2) + 1;
+      this.#words[word] = (this.#words[word] as number) & ~(flags << 16);
+    }
   }
 
   /** Starts a message; its length is filled in by `endMessage`. */

@@ -209,7 +209,8 @@ function decodePeerNest(bytes: Uint8Array, view: DataView, start: number, end: n
   };
 }
 
-function u32(view: DataView, at: number, size: number, type: number): number {
+/** An attribute of four bytes. */
+export function u32(view: DataView, at: number, size: number, type: number): number {
   if (size !== 4) throw wrongSize(type, size, "4");
   return view.getUint32(at, true);
 }
@@ -224,7 +225,8 @@ function address(bytes: Uint8Array, at: number, size: number, expected: 4 | 16, 
   return bytes.slice(at, at + size);
 }
 
-function counter(view: DataView, at: number, size: number, type: number): bigint {
+/** The kernel's variable unsigned integer. */
+export function counter(view: DataView, at: number, size: number, type: number): bigint {
   if (size === 4) {
     const value = view.getUint32(at, true);
     return value === 0 ? 0n : BigInt(value);

@@ -6,6 +6,7 @@ import type { DcoInterface } from "../../../src/core/contract.ts";
 import { type Case, group } from "../case.ts";
 import { rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
+import { SYSTEM } from "../needs.ts";
 import { Recorder } from "../recorder.ts";
 import { assertReaches, openTunnel } from "../tunnel.ts";
 import type { World } from "../world.ts";
@@ -84,6 +85,7 @@ export const adoptCases = group("adopt", [
     },
   },
   {
+    ...SYSTEM,
     name: "an interface of another kind is neither adopted nor replaced",
     async run(world) {
       await world.addOtherInterface(world.server, "dk-other");
@@ -121,8 +123,8 @@ export const adoptCases = group("adopt", [
     },
   },
   {
-    needs: (capabilities) =>
-      adopts.needs?.(capabilities) ??
+    needs: (capabilities, sites) =>
+      adopts.needs?.(capabilities, sites) ??
       (capabilities.readKeys ? undefined : "the kernel does not tell what the slots of others' peers hold"),
     name: "an adopting owner may change peers and keys by the rules of the slots",
     async run(world) {
@@ -200,6 +202,40 @@ export const adoptCases = group("adopt", [
       assert.deepEqual((await adopted.peers()).map((peer) => peer.id).sort(), [1, 2]);
       assert.deepEqual((await adopted.stats()).map((stats) => stats.id).sort(), [1, 2]);
       assert.equal((await adopted.peer(2)).vpn.ipv4, "10.8.0.99");
+    },
+  },
+  {
+    needs: ({ observe, readKeys }) =>
+      observe && readKeys ? undefined : "the driver shows no keys to observers",
+    name: "an observer sees the keys that the owner installs, swaps and deletes",
+    async run(world) {
+      const { tunnel, adopted } = await adoptServer(world, { role: "observer" });
+      const owner = tunnel.server.dco;
+      const seen = async () => {
+        const [peer] = await adopted.peers();
+        assert.deepEqual((await adopted.peer(1)).keys, peer?.keys);
+        return peer?.keys.map(({ slot, id }) => `${slot} ${id}`);
+      };
+      assert.deepEqual(await seen(), ["primary 0"]);
+      await owner.installKey(1, freshKey(1, "secondary"));
+      assert.deepEqual(await seen(), ["primary 0", "secondary 1"]);
+      await owner.swapKeys(1);
+      assert.deepEqual(await seen(), ["primary 1", "secondary 0"]);
+      await owner.deleteKey(1, "secondary");
+      assert.deepEqual(await seen(), ["primary 1"]);
+    },
+  },
+  {
+    ...observes,
+    name: "the peers go on when their observer closes, and it tells no end of them",
+    async run(world) {
+      const { tunnel, adopted } = await adoptServer(world, { role: "observer" });
+      const events = new Recorder(adopted);
+      await adopted.close();
+      await events.done;
+      assert.deepEqual(events.all, [{ type: "closed" }]);
+      assert.equal((await tunnel.server.dco.peers()).length, 1);
+      await assertReaches(world, tunnel.client, tunnel.server.vpn.ipv4);
     },
   },
   {

@@ -8,6 +8,7 @@ import type {
   InterfaceConfig,
 } from "../../../src/core/model.ts";
 import { group } from "../case.ts";
+import { SYSTEM } from "../needs.ts";
 import { assertNoEffect, assertRefused, type Refusal } from "../refused.ts";
 import type { World } from "../world.ts";
 
@@ -210,7 +211,8 @@ export const badInterfaceCases = group("bad input", [
     async run(world) {
       const dco = await world.createInterface(world.server, { mode: "multipeer" });
       const config = { addresses: ["10.8.0.1/24", "fd00:8::1/64"], mtu: 1400, up: true };
-      await dco.configure({ ...config, routes: ["10.21.0.0/16"] });
+      await world.configure(world.server, dco, config);
+      if (world.capabilities.systemInterface) await dco.configure({ routes: ["10.21.0.0/16"] });
       const { min, max } = world.capabilities.mtu;
       const limits = [
         ["an MTU below the smallest", { mtu: min - 1 }, "mtu"],
@@ -225,6 +227,7 @@ export const badInterfaceCases = group("bad input", [
     },
   },
   {
+    ...SYSTEM,
     name: "an MTU that IPv6 does not take is invalid also when the address is there already, and the reverse",
     async run(world) {
       const dco = await world.createInterface(world.server, { mode: "multipeer" });

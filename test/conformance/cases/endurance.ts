@@ -20,7 +20,8 @@ async function openAndClose(world: World, round: number): Promise<void> {
   const mode = round % 2 === 0 ? "multipeer" : "p2p";
   const dco = await driver.createInterface({ mode, ...world.server.extras });
   const events = dco.events();
-  await dco.configure({ addresses: ["10.8.0.1/24", "fd00:8::1/64"], up: true });
+  const addresses = ["10.8.0.1/24", "fd00:8::1/64"];
+  await dco.configure({ ...(world.capabilities.systemInterface && { addresses }), up: true });
   const local = round % 3 === 0 ? `[${world.server.ipv6}]:0` : `${world.server.ipv4}:0`;
   const transport = await dco.openTransport({ protocol: "udp", local });
   const remote = round % 3 === 0 ? "[2001:db8::99]:1194" : NOWHERE;

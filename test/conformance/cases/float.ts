@@ -3,20 +3,21 @@
  */
 import assert from "node:assert/strict";
 import type { Capabilities } from "../../../src/core/capabilities.ts";
-import { type Case, group } from "../case.ts";
+import { group } from "../case.ts";
+import { MOVES } from "../needs.ts";
 import { controlPacket, dataPacket, expectPacket } from "../packets.ts";
-import { assertReaches, connect, openEnd, reachable } from "../tunnel.ts";
-import type { World } from "../world.ts";
+import { assertReaches, connect, openEnd, openTunnel, reachable } from "../tunnel.ts";
+import type { Sites, World } from "../world.ts";
 
-const tells: Pick<Case, "needs"> = {
-  needs: ({ floatEvent }) => (floatEvent === "none" ? "the driver does not tell of floats" : undefined),
-};
-
-/** Why a host cannot move: both ends are the driver's. */
-function hostMoves({ hostMoves }: Capabilities, family: 4 | 6): string | undefined {
-  return hostMoves.includes(family)
-    ? undefined
-    : `a host that moves keeps its IPv${family} address as the source`;
+/** Sites that move, over a version of IP: both ends are the driver's. */
+function moves(family: 4 | 6) {
+  return {
+    needs: (capabilities: Capabilities, sites: Sites) => {
+      const missing = MOVES.needs(capabilities, sites);
+      if (missing !== undefined || capabilities.hostMoves.includes(family)) return missing;
+      return `a host that moves keeps its IPv${family} address as the source`;
+    },
+  };
 }
 
 /** A tunnel whose ends are bound to no address, so that theirs can change. */
@@ -41,7 +42,7 @@ async function floatingTunnel(world: World, family: 4 | 6, dualStack = false) {
 
 export const floatCases = group("float", [
   ...([4, 6] as const).map((family) => ({
-    needs: (capabilities: Capabilities) => tells.needs?.(capabilities) ?? hostMoves(capabilities, family),
+    ...moves(family),
     name: `a client that moves is followed over IPv${family}: traffic, event, remote, and control packets to the peer`,
     async run(world: World) {
       const { server, client } = await floatingTunnel(world, family);
@@ -62,8 +63,8 @@ export const floatCases = group("float", [
   })),
   {
     name: "an IPv4 client of a dual-stack transport is told with its IPv4 address when it moves",
-    needs: ({ floatEvent, dualStack }) =>
-      floatEvent !== "none" && dualStack ? undefined : "no floats, or no dual-stack transports",
+    needs: (capabilities, sites) =>
+      MOVES.needs(capabilities, sites) ?? (capabilities.dualStack ? undefined : "no dual-stack transports"),
     async run(world) {
       const { server, client } = await floatingTunnel(world, 4, true);
       const moved = await world.moveAddress(client.site);
@@ -76,7 +77,7 @@ export const floatCases = group("float", [
     },
   },
   ...([4, 6] as const).map((family) => ({
-    needs: (capabilities: Capabilities) => tells.needs?.(capabilities) ?? hostMoves(capabilities, family),
+    ...moves(family),
     name: `a server that moves is followed by its client over IPv${family}, with its control packets`,
     async run(world: World) {
       const { server, client } = await floatingTunnel(world, family);
@@ -91,7 +92,7 @@ export const floatCases = group("float", [
     },
   })),
   {
-    ...tells,
+    ...MOVES,
     name: "a client that moves again and again gives an event for each move",
     async run(world) {
       const { server, client } = await floatingTunnel(world, 4);
@@ -109,7 +110,7 @@ export const floatCases = group("float", [
     needs: ({ floatAuthenticated }) =>
       floatAuthenticated ? undefined : "addresses move without authentication",
     async run(world) {
-      const { server, client } = await floatingTunnel(world, 4);
+      const { server, client } = await openTunnel(world);
       const before = (await server.dco.peer(1)).remote;
       const stranger = await world.openSocket(world.clients[1], 4);
       const to = { address: server.site.ipv4, port: 1194 };

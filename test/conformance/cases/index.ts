@@ -36,7 +36,12 @@ import { secretCases } from "./secrets.ts";
 import { socketOptionCases } from "./socket-options.ts";
 import { statsCases } from "./stats.ts";
 import { takeoverCases } from "./takeover.ts";
+import { tcpAdoptionCases } from "./tcp-adoption.ts";
+import { tcpConnectionCases } from "./tcp-connections.ts";
+import { tcpEndCases } from "./tcp-ends.ts";
+import { tcpFrameCases } from "./tcp-frames.ts";
 import { transportCases } from "./transports.ts";
+import { unsupportedCases } from "./unsupported.ts";
 
 /** In the order in which they are run. */
 export const ALL_CASES: readonly Case[] = [
@@ -49,6 +54,10 @@ export const ALL_CASES: readonly Case[] = [
   ...socketOptionCases,
   ...namespaceCases,
   ...controlCases,
+  ...tcpConnectionCases,
+  ...tcpFrameCases,
+  ...tcpEndCases,
+  ...tcpAdoptionCases,
   ...peerCases,
   ...peerSettingCases,
   ...keyCases,
@@ -67,6 +76,7 @@ export const ALL_CASES: readonly Case[] = [
   ...badTransportCases,
   ...badInterfaceCases,
   ...badArgumentCases,
+  ...unsupportedCases,
   ...refusalCases,
   ...refusedSocketCases,
   ...refusedRightsCases,

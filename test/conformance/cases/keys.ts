@@ -2,6 +2,7 @@
  * Keys: ciphers, slots, material that is used once.
  */
 import assert from "node:assert/strict";
+import type { DcoError } from "../../../src/core/errors.ts";
 import { CIPHERS, type KeyOptions } from "../../../src/core/model.ts";
 import { type Case, group } from "../case.ts";
 import { rejects } from "../expect.ts";
@@ -15,7 +16,8 @@ const deletesKeys: Pick<Case, "needs"> = {
 function cipherCases(): Omit<Case, "group">[] {
   return CIPHERS.flatMap((cipher) =>
     ([4, 6] as Family[]).map((family) => ({
-      name: `${cipher} carries IPv4 and IPv6 both ways over UDP and IPv${family}`,
+      name: `${cipher} carries IPv4 and IPv6 both ways, outside over IPv${family}`,
+      overTcp: true,
       needs: (capabilities) =>
         capabilities.ciphers.includes(cipher) ? undefined : `the kernel has no ${cipher}`,
       async run(world) {
@@ -34,6 +36,7 @@ export const keyCases = group("keys", [
   ...cipherCases(),
   {
     name: "without a key, and with another key than the other end's, nothing gets through",
+    overTcp: true,
     async run(world) {
       const { server, client } = await openTunnel(world, { keys: false });
       await assertSilent(world, client, server.vpn.ipv4);
@@ -95,6 +98,7 @@ export const keyCases = group("keys", [
   },
   {
     name: "the primary encrypts, and both slots decrypt",
+    overTcp: true,
     async run(world) {
       const { server, client } = await openTunnel(world);
       await installKeys(server, client, { slot: "secondary", keyId: 1 });
@@ -108,6 +112,27 @@ export const keyCases = group("keys", [
       }
       await client.dco.swapKeys(1);
       await assertReaches(world, client, server.vpn.ipv4);
+    },
+  },
+  {
+    name: "swapKeysOf exchanges the keys of many peers, and each settles by itself",
+    async run(world) {
+      const { server, clients } = await openTunnel(world, { clients: 2 });
+      const [first, second] = clients;
+      assert.ok(first && second);
+      await installKeys(server, first, { slot: "secondary", keyId: 1 });
+      const results = await server.dco.swapKeysOf([1, 2, 99]);
+      const outcome = results.map((result) => (result.ok ? true : (result.error as DcoError).code));
+      assert.deepEqual(outcome, [true, "not-found", "not-found"]);
+      assert.deepEqual(
+        (await server.dco.keys(1)).map(({ slot, id }) => [slot, id]),
+        [
+          ["primary", 1],
+          ["secondary", 0],
+        ],
+      );
+      await assertReaches(world, first, server.vpn.ipv4);
+      await assertReaches(world, second, server.vpn.ipv4);
     },
   },
   {

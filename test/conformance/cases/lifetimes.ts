@@ -7,6 +7,7 @@ import { DcoError } from "../../../src/core/errors.ts";
 import { group } from "../case.ts";
 import { eventually, inTime, rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
+import { SYSTEM } from "../needs.ts";
 import { assertReaches, connect, openEnd, openTunnel } from "../tunnel.ts";
 
 const NOWHERE = "192.0.2.99:1194";
@@ -104,6 +105,7 @@ export const lifetimeCases = group("lifetimes", [
     },
   },
   {
+    ...SYSTEM,
     name: "createInterface that is aborted under way leaves no interface",
     async run(world) {
       const { extras } = world.server;

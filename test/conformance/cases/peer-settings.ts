@@ -23,13 +23,15 @@ export const peerSettingCases = group("peer settings", [
   },
   {
     name: "setPeer vpn moves the peer to the new addresses inside the tunnel",
+    overTcp: true,
     needs: ({ setVpn }) => (setVpn ? undefined : "the driver cannot set VPN addresses"),
     async run(world) {
       const { server, client } = await openTunnel(world);
       const vpn = vpnOf(50);
       await server.dco.setPeer(1, { vpn });
       assert.deepEqual((await server.dco.peer(1)).vpn, vpn);
-      await client.dco.configure({ addresses: [`${vpn.ipv4}/24`, `${vpn.ipv6}/64`] });
+      const addresses = [`${vpn.ipv4}/24`, `${vpn.ipv6}/64`];
+      await world.configure(client.site, client.dco, { addresses });
       await assertReaches(world, server, vpn.ipv4);
       await assertReaches(world, client, server.vpn.ipv6);
     },
@@ -83,7 +85,7 @@ export const peerSettingCases = group("peer settings", [
       const keepalive = { interval: 1, timeout: 2 };
       const { server } = await openTunnel(world, { keys: false, server: { keepalive } });
       assert.deepEqual((await server.dco.peer(1)).keepalive, keepalive, "it is told though it is not armed");
-      await pause(5000);
+      await pause(5 * world.second);
       assert.deepEqual(server.events.of("peer-deleted"), []);
       assert.equal((await server.dco.peer(1)).id, 1);
       await server.dco.installKey(1, freshKey());
@@ -92,6 +94,7 @@ export const peerSettingCases = group("peer settings", [
   },
   {
     name: "keepalive of both ends keeps an idle tunnel alive",
+    overTcp: true,
     async run(world) {
       const keepalive = { interval: 1, timeout: 30 };
       const { server, client } = await openTunnel(world, { server: { keepalive }, client: { keepalive } });
@@ -140,7 +143,7 @@ export const peerSettingCases = group("peer settings", [
       await server.dco.setPeer(1, { keepalive: "off" });
       assert.equal((await server.dco.peer(1)).keepalive, "off");
       await client.dco.removePeer(1);
-      await pause(6000);
+      await pause(6 * world.second);
       assert.deepEqual(server.events.of("peer-deleted"), []);
       assert.equal((await server.dco.peers()).length, 1);
     },

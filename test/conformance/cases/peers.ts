@@ -7,6 +7,7 @@ import type { BulkResult } from "../../../src/core/model.ts";
 import { group } from "../case.ts";
 import { checkError, rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
+import { SYSTEM } from "../needs.ts";
 import { assertReaches, assertSilent, connect, installKeys, openEnd, openTunnel, vpnOf } from "../tunnel.ts";
 
 /** Somewhere that nobody is. */
@@ -67,6 +68,7 @@ export const peerCases = group("peers", [
   },
   {
     name: "three clients of a multipeer server reach it and are reached, IPv4 and IPv6 inside",
+    overTcp: true,
     async run(world) {
       const { server, clients } = await openTunnel(world, { clients: 3 });
       for (const client of clients) {
@@ -85,6 +87,7 @@ export const peerCases = group("peers", [
   },
   {
     name: "clients reach each other through the server's host, if it forwards",
+    overTcp: true,
     async run(world) {
       const { clients } = await openTunnel(world, { clients: 3 });
       await world.enableForwarding(world.server);
@@ -101,7 +104,9 @@ export const peerCases = group("peers", [
     },
   },
   {
+    ...SYSTEM,
     name: "prefixes behind a client are reached by a route via its VPN address",
+    overTcp: true,
     async run(world) {
       const { server, clients } = await openTunnel(world, { clients: 2 });
       const [first, second] = clients;
@@ -120,6 +125,7 @@ export const peerCases = group("peers", [
     },
   },
   {
+    ...SYSTEM,
     name: "routes of a peer come and go with it, or are unsupported",
     async run(world) {
       const { server } = await openTunnel(world);
@@ -139,12 +145,14 @@ export const peerCases = group("peers", [
   },
   {
     name: "an inner source address that is not the peer's is dropped, where the capabilities say so",
+    overTcp: true,
     needs: ({ sourceCheck }) => (sourceCheck.includes("multipeer") ? undefined : "no check of inner sources"),
     async run(world) {
       const { server, client } = await openTunnel(world);
-      await client.dco.configure({ addresses: ["10.8.0.77/24"] });
+      const move = (address: string) => world.configure(client.site, client.dco, { addresses: [address] });
+      await move("10.8.0.77/24");
       await assertSilent(world, client, server.vpn.ipv4);
-      await client.dco.configure({ addresses: [`${client.vpn.ipv4}/24`] });
+      await move(`${client.vpn.ipv4}/24`);
       await assertReaches(world, client, server.vpn.ipv4);
     },
   },
@@ -253,6 +261,63 @@ export const peerCases = group("peers", [
         (await dco.peers()).map((peer) => peer.id),
         [3],
       );
+    },
+  },
+  {
+    name: "in bulk: hundreds of peers are added, keyed, swapped, told and removed, each with one end",
+    async run(world) {
+      const end = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
+      const { dco, transport } = end;
+      const ids = Array.from({ length: 300 }, (_, id) => id);
+      const peerOf = (id: number, on = transport) => ({
+        id,
+        transport: on,
+        remote: NOWHERE,
+        vpn: { ipv4: `10.9.${id >> 8}.${id & 255}` },
+      });
+      const allDone = (results: readonly BulkResult<unknown>[]) =>
+        assert.deepEqual(new Set(outcome(results)), new Set([true]));
+      allDone(await dco.addPeers(ids.map((id) => peerOf(id))));
+      allDone(await dco.installKeys(ids.map((peer) => ({ peer, key: freshKey() }))));
+      allDone(await dco.installKeys(ids.map((peer) => ({ peer, key: freshKey(1, "secondary") }))));
+      allDone(await dco.swapKeysOf(ids));
+      const told = new Map((await dco.peers()).map((peer) => [peer.id, peer]));
+      assert.equal(told.size, ids.length);
+      assert.deepEqual(told.get(299)?.vpn, { ipv4: "10.9.1.43" });
+      assert.equal((await dco.stats()).length, ids.length);
+      assert.deepEqual(
+        (await dco.keys(299)).map(({ id }) => id),
+        [1, 0],
+      );
+
+      // An abort in the middle: what is under way is finished, the rest stays.
+      const abort = new AbortController();
+      const results = await dco.removePeers(ids, {
+        signal: abort.signal,
+        onProgress: (done) => done === 40 && abort.abort(),
+      });
+      const removed = outcome(results).filter((each) => each === true).length;
+      assert.ok(removed >= 40 && removed < ids.length, `${removed} were removed`);
+      for (const result of results) {
+        if (!result.ok) checkError(result.error, "aborted", { effect: "none" });
+      }
+      assert.equal((await dco.peers()).length, ids.length - removed);
+
+      await transport.close();
+      assert.deepEqual(await dco.peers(), []);
+      const next = await dco.openTransport({ protocol: "udp", local: "127.0.0.1:0" });
+      allDone(await dco.addPeers(ids.map((id) => peerOf(id, next))));
+      await dco.close();
+      await end.events.done;
+      const reasons = new Map<string, number>();
+      for (const { reason } of end.events.of("peer-deleted")) {
+        reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+      }
+      assert.deepEqual(Object.fromEntries(reasons), {
+        requested: removed,
+        "transport-closed": ids.length - removed,
+        "interface-removed": ids.length,
+      });
     },
   },
   {

@@ -83,4 +83,30 @@ export const protectionCases = group("protection", [
       assert.equal(await received(server, between), 1n, "the true one goes through");
     },
   },
+  {
+    name: "a peer is followed to where an authenticated packet comes from, and not by a replay or a changed one",
+    needs: ({ floatEvent, floatAuthenticated, replayProtection, packetStats }) =>
+      floatEvent !== "none" && floatAuthenticated && replayProtection !== "disabled" && packetStats
+        ? undefined
+        : "peers do not float by authenticated packets only",
+    async run(world) {
+      const { server, client, between } = await interceptedTunnel(world);
+      const third = await world.openSocket(world.clients[1], 4);
+      const to = server.transport.local as { address: string; port: number };
+      const [first, second] = [
+        await capture(world, client, server, between),
+        await capture(world, client, server, between),
+      ];
+      between.send(first, to);
+      assert.deepEqual((await server.events.next("peer-floated")).remote, between.local);
+      const forged = Uint8Array.from(second);
+      forged[30] = (forged[30] as number) ^ 1;
+      for (const packet of [first, forged]) third.send(packet, to);
+      assert.equal(await received(server, third), 1n);
+      assert.deepEqual((await server.dco.peer(1)).remote, between.local);
+      third.send(second, to);
+      assert.deepEqual((await server.events.next("peer-floated")).remote, third.local);
+      assert.equal(server.events.of("peer-floated").length, 2);
+    },
+  },
 ]);

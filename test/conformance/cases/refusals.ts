@@ -20,8 +20,8 @@ const twoDrivers: Pick<Case, "needs"> = {
 
 export const refusalCases: Case[] = group("refusals", [
   {
-    needs: (capabilities) =>
-      twoDrivers.needs?.(capabilities) ??
+    needs: (capabilities, sites) =>
+      twoDrivers.needs?.(capabilities, sites) ??
       (capabilities.maxTransports > 1 ? undefined : "the peers of an interface share one socket"),
     name: "a peer that somebody else added is exists, with the kernel's errno and text",
     async run(world) {

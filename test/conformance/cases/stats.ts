@@ -23,6 +23,7 @@ async function statsOf(end: End, id = 1): Promise<PeerStats> {
 export const statsCases = group("statistics", [
   {
     name: "of the tunnel move by exactly the packets and bytes that went through, at both ends",
+    overTcp: true,
     async run(world) {
       const { server, client } = await openTunnel(world);
       for (const [count, size] of [
@@ -47,6 +48,7 @@ export const statsCases = group("statistics", [
   },
   {
     name: "of the link count OpenVPN packets: the tunnel's with what encapsulation adds, without control packets",
+    overTcp: true,
     needs: ({ linkStats }) => (linkStats ? undefined : "the driver has no statistics of the link"),
     async run(world) {
       const { server, client } = await openTunnel(world);
@@ -85,6 +87,7 @@ export const statsCases = group("statistics", [
   },
   {
     name: "tell the peers of a server apart",
+    overTcp: true,
     async run(world) {
       const { server, clients } = await openTunnel(world, { clients: 3 });
       for (const [at, client] of clients.entries()) {

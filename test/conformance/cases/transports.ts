@@ -7,6 +7,7 @@ import type { Endpoint } from "../../../src/core/model.ts";
 import { type Case, group } from "../case.ts";
 import { rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
+import { HOSTS } from "../needs.ts";
 import { controlPacket, expectPacket } from "../packets.ts";
 import { Recorder } from "../recorder.ts";
 import { assertReaches, connect, installKeys, openEnd, openTunnel, reachable, seenFrom } from "../tunnel.ts";
@@ -67,7 +68,7 @@ export const transportCases = group("transports", [
       assert.deepEqual(again.local, local);
       const foreign = other.openTransport({
         protocol: "udp",
-        local: { address: world.clients[0].ipv4, port: 0 },
+        local: "192.0.2.99:0",
       });
       await rejects(foreign, "socket");
     },
@@ -129,6 +130,7 @@ export const transportCases = group("transports", [
     },
   },
   {
+    ...HOSTS,
     name: "link-local addresses work with their scope: peers, senders, and control packets",
     async run(world) {
       const { address, scopeId } = world.server.linkLocal;

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import { DcoError } from "../../../src/core/errors.ts";
-import type { CreateInterfaceOptions } from "../../../src/core/model.ts";
+import type { CreateInterfaceOptions, InterfaceConfig } from "../../../src/core/model.ts";
 import type { ClosableWorld, ForeignOwner, ForeignSocket, PingOptions, Site } from "../world.ts";
 import type { FreebsdSite, Network } from "./network.ts";
 import { startPing } from "./ping.ts";
@@ -17,6 +17,8 @@ import { inspectInterface } from "./system.ts";
 /** See {@link ClosableWorld}. */
 export class FreebsdWorld implements ClosableWorld {
   readonly driver: DcoDriver;
+  readonly second = 1000;
+  readonly protocol = "udp";
   readonly server: FreebsdSite;
   readonly clients: readonly [FreebsdSite, FreebsdSite, FreebsdSite];
   readonly #network: Network;
@@ -61,6 +63,18 @@ export class FreebsdWorld implements ClosableWorld {
       });
     });
     return dco;
+  }
+
+  async configure(_site: Site, dco: DcoInterface, config: InterfaceConfig): Promise<void> {
+    await dco.configure(config);
+  }
+
+  connectStream(): Promise<never> {
+    throw new Error("this kernel carries no TCP");
+  }
+
+  acceptStreams(): Promise<never> {
+    throw new Error("this kernel carries no TCP");
   }
 
   onClose(cleanup: () => unknown): void {

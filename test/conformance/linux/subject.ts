@@ -3,6 +3,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
+import type { TransportProtocol } from "../../../src/core/model.ts";
 import { openDriver } from "../../../src/index.ts";
 import type { Subject } from "../world.ts";
 import { run } from "./command.ts";
@@ -12,8 +13,18 @@ import { LinuxWorld, type OpenLinux } from "./world.ts";
 /** Who puts netlink sockets into the event loop; see `openDriver`. */
 export type EventTransport = "auto" | "netlink" | "ffi";
 
+/** Another way of running cases. */
+export interface Variant {
+  readonly name?: string | undefined;
+  /** What tunnels are made of. Default UDP. */
+  readonly protocol?: TransportProtocol;
+}
+
 /** Opens the subject. Fails with what is missing: root, programs, or the module. */
-export async function openLinuxSubject(eventTransport: EventTransport, variant?: string): Promise<Subject> {
+export async function openLinuxSubject(
+  eventTransport: EventTransport,
+  { name: variant, protocol = "udp" }: Variant = {},
+): Promise<Subject> {
   if (process.platform !== "linux") throw new Error(`the subject linux needs Linux, not ${process.platform}`);
   if (process.getuid?.() !== 0) throw new Error("the subject linux needs root");
   for (const program of ["ip", "nsenter", "ping"]) {
@@ -36,7 +47,7 @@ export async function openLinuxSubject(eventTransport: EventTransport, variant?:
       `Node ${process.versions.node}, event transport ${eventTransport}`,
     ],
     ...(variant !== undefined && { variant }),
-    open: async () => new LinuxWorld(network, await open(), open),
+    open: async () => new LinuxWorld(network, await open(), open, protocol),
     async leftovers() {
       const found: string[] = [];
       for (const site of network.sites) {

@@ -4,13 +4,27 @@
 import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import { DcoError } from "../../../src/core/errors.ts";
-import type { CreateInterfaceOptions } from "../../../src/core/model.ts";
-import type { ClosableWorld, ForeignOwner, ForeignSocket, PingOptions, Site } from "../world.ts";
+import type {
+  CreateInterfaceOptions,
+  Endpoint,
+  InterfaceConfig,
+  TransportProtocol,
+} from "../../../src/core/model.ts";
+import type {
+  ClosableWorld,
+  ForeignListener,
+  ForeignOwner,
+  ForeignSocket,
+  ForeignStream,
+  PingOptions,
+  Site,
+} from "../world.ts";
 import { runChildSync } from "./child.ts";
 import type { LinuxSite, Network } from "./network.ts";
 import { startOwner } from "./owner.ts";
 import { startPing } from "./ping.ts";
 import { openForeignSocket } from "./socket.ts";
+import { connectForeign, listenForeign } from "./stream.ts";
 import { inspectInterface } from "./system.ts";
 
 /** Makes a driver of the subject's kind. */
@@ -19,6 +33,8 @@ export type OpenLinux = (options?: { readonly eventBuffer?: number }) => Promise
 /** See {@link ClosableWorld}. */
 export class LinuxWorld implements ClosableWorld {
   readonly driver: DcoDriver;
+  readonly second = 1000;
+  readonly protocol: TransportProtocol;
   readonly server: LinuxSite;
   readonly clients: readonly [LinuxSite, LinuxSite, LinuxSite];
   readonly #network: Network;
@@ -27,7 +43,8 @@ export class LinuxWorld implements ClosableWorld {
   #closed = false;
 
   /** @param open makes a driver */
-  constructor(network: Network, driver: DcoDriver, open: OpenLinux) {
+  constructor(network: Network, driver: DcoDriver, open: OpenLinux, protocol: TransportProtocol) {
+    this.protocol = protocol;
     const [server, ...clients] = network.sites as [LinuxSite, LinuxSite, LinuxSite, LinuxSite];
     this.server = server;
     this.clients = clients;
@@ -61,6 +78,10 @@ export class LinuxWorld implements ClosableWorld {
       });
     });
     return dco;
+  }
+
+  async configure(_site: Site, dco: DcoInterface, config: InterfaceConfig): Promise<void> {
+    await dco.configure(config);
   }
 
   onClose(cleanup: () => unknown): void {
@@ -135,6 +156,15 @@ export class LinuxWorld implements ClosableWorld {
     return socket;
   }
 
+  async connectStream(site: Site, remote: Endpoint): Promise<ForeignStream> {
+    return this.#keep(await connectForeign(this.#site(site), remote));
+  }
+
+  async acceptStreams(site: Site, family: 4 | 6): Promise<ForeignListener> {
+    const listener = this.#keep(listenForeign(this.#site(site), family));
+    return { ...listener, accept: async () => this.#keep(await listener.accept()) };
+  }
+
   async startOwner(site: Site, name: string, peers: readonly number[]): Promise<ForeignOwner> {
     return startOwner(this, site, name, peers);
   }
@@ -157,6 +187,11 @@ export class LinuxWorld implements ClosableWorld {
     const at = this.#network.at(site);
     await at.run(`ip link add ${name} type ${kind}`);
     this.onClose(() => at.run(`ip link del ${name}`).catch(() => {}));
+  }
+
+  #keep<T extends { close(): Promise<void> }>(what: T): T {
+    this.onClose(() => what.close());
+    return what;
   }
 
   #site(site: Site): LinuxSite {

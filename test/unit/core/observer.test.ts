@@ -1,15 +1,17 @@
 /**
  * An observer sees what the owner does.
  */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { CoreDriver } from "../../../src/core/driver.ts";
-import type { DcoEvent } from "../../../src/core/model.ts";
+import { DcoError } from "../../../src/core/errors.ts";
+import type { DcoEvent, KeyInfo } from "../../../src/core/model.ts";
 import { MemoryInterface, memoryDriver } from "../support/memory-backend.ts";
 import { peer, setUp, turns } from "./support.ts";
 
 async function observe() {
   const backend = new MemoryInterface("multipeer", false);
-  const dco = await new CoreDriver(memoryDriver(backend)).adoptInterface("mem0", { role: "observer" });
+  const driver = new CoreDriver(memoryDriver(backend, { readKeys: true }));
+  const dco = await driver.adoptInterface("mem0", { role: "observer" });
   const events: DcoEvent[] = [];
   const reader = dco.events();
   void (async () => {
@@ -48,4 +50,56 @@ test("peer() asks about one that the owner has added since", async () => {
   ownerAdds(4);
   expect(await dco.peer(4)).toMatchObject({ id: 4 });
   await expect(dco.peer(5)).rejects.toMatchObject({ code: "not-found" });
+});
+
+test("the keys are those that the owner has installed since, in every answer", async () => {
+  const { dco, backend, events, ownerAdds } = await observe();
+  const holds = (...keys: KeyInfo[]) => {
+    backend.keys = async () => keys;
+  };
+  ownerAdds(4);
+  holds({ slot: "primary", id: 0, cipher: "aes-gcm" });
+  expect(await dco.peer(4)).toMatchObject({ keys: [{ slot: "primary", id: 0 }] });
+  const rotated: KeyInfo[] = [
+    { slot: "primary", id: 1, cipher: "aes-gcm" },
+    { slot: "secondary", id: 0, cipher: "aes-gcm" },
+  ];
+  holds(...rotated);
+  expect(await dco.peers()).toMatchObject([{ keys: rotated }]);
+  holds({ slot: "primary", id: 1, cipher: "aes-gcm" });
+  expect((await dco.peer(4)).keys).toEqual([{ slot: "primary", id: 1, cipher: "aes-gcm" }]);
+  holds();
+  backend.tell({ type: "overflow", lost: 1 });
+  await vi.waitFor(() => expect(events).toMatchObject([{}, { type: "snapshot", peers: [{ keys: [] }] }]));
+});
+
+test("a peer that ends while its keys are read is no error", async () => {
+  const { dco, backend, ownerAdds } = await observe();
+  ownerAdds(4);
+  backend.keys = async () => {
+    throw new DcoError("not-found", "no peer 4");
+  };
+  expect((await dco.peers()).map(({ id }) => id)).toEqual([4]);
+});
+
+test("the peers go on when their observer closes", async () => {
+  const { dco, events, ownerAdds } = await observe();
+  ownerAdds(4);
+  await dco.peers();
+  await dco.close();
+  await turns();
+  expect(events).toEqual([{ type: "closed" }]);
+});
+
+test("the peers end when the interface is removed", async () => {
+  const { dco, backend, events, ownerAdds } = await observe();
+  ownerAdds(4);
+  await dco.peers();
+  backend.tell({ type: "interface-removed" });
+  await turns();
+  expect(events).toMatchObject([
+    { type: "interface-removed" },
+    { type: "peer-deleted", peer: 4, reason: "interface-removed" },
+    { type: "closed" },
+  ]);
 });

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import {
   checkRemoteFamily,
@@ -58,6 +59,17 @@ describe("openTransport", () => {
       () => open({ protocol: "udp", adopt: { fd: 9 } }, capabilities({ adoptSocket: false })),
       "adoptSocket",
     );
+  });
+
+  it("adopts a net.Socket, and copies what was read before", () => {
+    const socket = new Socket();
+    const head = Uint8Array.of(1, 2);
+    const checked = open({ protocol: "tcp", adopt: { socket, head } });
+    head.fill(9);
+    expect(checked.adopt).toBeUndefined();
+    expect(checked.adoptNode).toBe(socket);
+    expect(checked.head).toEqual(Uint8Array.of(1, 2));
+    expect(open({ protocol: "tcp", adopt: { fd: 9, head } }).head).toEqual(Uint8Array.of(9, 9));
   });
 
   it("passes the platform's options on", () => {
@@ -129,6 +141,32 @@ describe("openTransport", () => {
       "adopt.own",
       /unknown option/,
     ],
+    ["a socket that is none", { protocol: "tcp", adopt: { socket: {} } }, "adopt.socket", /net.Socket/],
+    [
+      "a socket and a descriptor",
+      { protocol: "tcp", adopt: { socket: new Socket(), fd: 3 } },
+      "adopt.fd",
+      /not both/,
+    ],
+    [
+      "who owns a socket",
+      { protocol: "tcp", adopt: { socket: new Socket(), ownership: "keep" } },
+      "adopt.ownership",
+      /always taken/,
+    ],
+    [
+      "a net.Socket for UDP",
+      { protocol: "udp", adopt: { socket: new Socket() } },
+      "adopt.socket",
+      /a TCP socket/,
+    ],
+    [
+      "a head for UDP",
+      { protocol: "udp", adopt: { fd: 3, head: Uint8Array.of(1) } },
+      "adopt.head",
+      /for TCP/,
+    ],
+    ["a head as text", { protocol: "tcp", adopt: { fd: 3, head: "ab" } }, "adopt.head", /Uint8Array/],
     ["adopt and local", { protocol: "udp", adopt: { fd: 3 }, local: "0.0.0.0:0" }, "local", /bound already/],
     ["adopt and dualStack", { protocol: "udp", adopt: { fd: 3 }, dualStack: true }, "dualStack", /adopted/],
     [

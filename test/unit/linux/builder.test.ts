@@ -22,6 +22,23 @@ describe("MessageBuilder", () => {
     expect(builder.bytes().toString("hex")).toBe("10000000" + "3412" + "0103" + "feffffff" + "01000080");
   });
 
+  test("takes flags back from all messages but the last", () => {
+    const builder = new MessageBuilder();
+    builder.clearFlagsBeforeLast(4);
+    for (let sequence = 1; sequence <= 3; sequence++) {
+      builder.beginMessage(0x1234, 0x0305, sequence);
+      builder.u32(1, sequence);
+      builder.endMessage();
+    }
+    builder.clearFlagsBeforeLast(4);
+    const read = parseDatagram(builder.bytes());
+    expect(read.map(({ flags, sequence }) => [flags, sequence])).toEqual([
+      [0x0301, 1],
+      [0x0301, 2],
+      [0x0305, 3],
+    ]);
+  });
+
   test("writes each type of attribute with its padding", () => {
     expect(attributesOf((b) => b.u8(1, 0xab))).toBe("05000100ab000000");
     expect(attributesOf((b) => b.u16(1, 0xabcd))).toBe("06000100cdab0000");

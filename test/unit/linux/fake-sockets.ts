@@ -23,6 +23,7 @@ export function fakePosix(answers: Partial<Posix> = {}): Posix {
     send: () => -EAGAIN,
     recv: () => -EAGAIN,
     poll: () => 0,
+    ioctl: () => 0,
     close: () => {},
     closeAsync: async () => {},
     ...answers,

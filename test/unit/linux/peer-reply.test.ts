@@ -5,6 +5,7 @@ import type { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
 import { genlAttributes } from "../../../src/linux/netlink/genl.ts";
 import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
 import type { Attributes } from "../../../src/linux/netlink/table.ts";
+import { decodeCounters } from "../../../src/linux/ovpn/counters-reply.ts";
 import { OVPN, OVPN_COMMANDS, PEER } from "../../../src/linux/ovpn/messages.ts";
 import type { PeerReply } from "../../../src/linux/ovpn/peer-reply.ts";
 import { decodePeer } from "../../../src/linux/ovpn/peer-reply.ts";
@@ -54,6 +55,26 @@ function byTable(answer: NetlinkMessage): PeerReply {
   };
 }
 
+/** Both decoders read the counters: they have to agree. */
+function expectSameCounters(answer: NetlinkMessage): void {
+  const all = decodePeer(answer);
+  expect(decodeCounters(answer)).toEqual({
+    id: all.id,
+    vpn: {
+      rxBytes: all.vpnRxBytes,
+      txBytes: all.vpnTxBytes,
+      rxPackets: all.vpnRxPackets,
+      txPackets: all.vpnTxPackets,
+    },
+    link: {
+      rxBytes: all.linkRxBytes,
+      txBytes: all.linkTxBytes,
+      rxPackets: all.linkRxPackets,
+      txPackets: all.linkTxPackets,
+    },
+  });
+}
+
 describe("decodePeer", () => {
   const u32 = fc.integer({ min: 0, max: 0xffffffff });
   const counter = fc.oneof(fc.constant(0n), fc.bigInt(0n, 0xffffffffn), fc.bigInt(0n, 2n ** 64n - 1n));
@@ -89,6 +110,7 @@ describe("decodePeer", () => {
       fc.property(u32, endpoint, others, (id, remote, rest) => {
         const answer = peerReply({ id, ...remote, ...rest });
         expect(decodePeer(answer)).toEqual(byTable(answer));
+        expectSameCounters(answer);
       }),
       { numRuns: 500 },
     );

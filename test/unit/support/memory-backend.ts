@@ -20,7 +20,7 @@ import type {
 } from "../../../src/core/backend.ts";
 import type { Capabilities } from "../../../src/core/capabilities.ts";
 import { DcoError } from "../../../src/core/errors.ts";
-import type { DriverInfo, Endpoint, InterfaceMode } from "../../../src/core/model.ts";
+import type { DriverInfo, Endpoint, InterfaceMode, KeyInfo } from "../../../src/core/model.ts";
 import { ovpnCapabilities } from "../../../src/linux/capabilities.ts";
 
 /** A transport whose packets a test makes. */
@@ -153,7 +153,7 @@ export class MemoryInterface implements BackendInterface {
     await this.#step("deleteKey", `deleteKey ${peer} ${slot}`);
   }
 
-  async keys(): Promise<undefined> {
+  async keys(): Promise<KeyInfo[] | undefined> {
     return undefined;
   }
 

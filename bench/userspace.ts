@@ -1,0 +1,208 @@
+/**
+ * The userspace backend: what is left of node:crypto's and node:dgram's own speed. One thread; 1,400-byte packets.
+ *
+ * `node bench/userspace.ts` prints its rows alone; it needs no kernel and no privilege.
+ */
+import { type CipherGCMTypes, createCipheriv, createDecipheriv, createSecretKey } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { CIPHERS, type CipherName } from "../src/core/model.ts";
+import { testKeys } from "../src/testing/index.ts";
+import { DataKey } from "../src/userspace/data/data-key.ts";
+import { OVERHEAD } from "../src/userspace/data/packet.ts";
+import { openUserspaceDriver, type UserspaceDriver } from "../src/userspace/index.ts";
+import { median, type Row, table } from "./rows.ts";
+
+const PACKET_BYTES = 1400;
+const ROUNDS = 5;
+/** Packets of one round without sockets. */
+const CRYPTO_PACKETS = 4000;
+/** Packets of one round through sockets, so many under way at a time that no buffer overflows. */
+const SOCKET_PACKETS = 20_000;
+const UNDER_WAY = 32;
+
+const AUTH_TAG = { authTagLength: 16 } as const;
+
+/** Packets a second. */
+function rate(packets: number, since: bigint): number {
+  return (packets * 1e9) / Number(process.hrtime.bigint() - since);
+}
+
+function row(name: string, value: number[], reference: number[], against: string, least: number): Row {
+  const [ours, theirs] = [median(value), median(reference)];
+  const ratio = ours / theirs;
+  return {
+    name: `userspace, ${name}`,
+    unit: "packets/s",
+    value: ours,
+    reference: theirs,
+    ratio,
+    against,
+    target: `at least ${least} of it`,
+    met: ratio >= least,
+    rounds: { value, reference },
+  };
+}
+
+function keys(cipher: CipherName) {
+  const [one, other] = testKeys(`bench ${process.hrtime.bigint()}`, { cipher });
+  const request = ({ encrypt, decrypt }: typeof one) => ({
+    slot: "primary" as const,
+    id: 0,
+    cipher,
+    encryptKey: encrypt.key,
+    encryptNonceTail: encrypt.nonceTail,
+    decryptKey: decrypt.key,
+    decryptNonceTail: decrypt.nonceTail,
+  });
+  return { one: request(one), other: request(other) };
+}
+
+/** Sealing and opening, beside the same by node:crypto alone. */
+function cipherRows(cipher: CipherName): Row[] {
+  const payload = Buffer.alloc(PACKET_BYTES, 0x45);
+  const algorithm = cipher as CipherGCMTypes;
+  const results = {
+    seal: [] as number[],
+    bareSeal: [] as number[],
+    open: [] as number[],
+    bareOpen: [] as number[],
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    const { one, other } = keys(cipher);
+    const secret = createSecretKey(one.encryptKey);
+    const nonce = Buffer.alloc(12);
+    nonce.set(one.encryptNonceTail, 4);
+
+    const sender = new DataKey(one);
+    const packets: Buffer[] = [];
+    let start = process.hrtime.bigint();
+    for (let n = 0; n < CRYPTO_PACKETS; n++) packets.push(sender.seal(payload, 1, 0) as Buffer);
+    results.seal.push(rate(CRYPTO_PACKETS, start));
+
+    const receiver = new DataKey(other);
+    start = process.hrtime.bigint();
+    for (const packet of packets)
+      if (typeof receiver.open(packet, 0) === "string") throw new Error("not opened");
+    results.open.push(rate(CRYPTO_PACKETS, start));
+
+    const aad = Buffer.alloc(8);
+    start = process.hrtime.bigint();
+    for (let n = 0; n < CRYPTO_PACKETS; n++) {
+      nonce.writeUInt32BE(n);
+      const bare = createCipheriv(algorithm, secret, nonce, AUTH_TAG);
+      bare.setAAD(aad);
+      bare.update(payload);
+      bare.final();
+      bare.getAuthTag();
+    }
+    results.bareSeal.push(rate(CRYPTO_PACKETS, start));
+
+    start = process.hrtime.bigint();
+    for (const packet of packets) {
+      packet.copy(nonce, 0, 4, 8);
+      const bare = createDecipheriv(algorithm, secret, nonce, AUTH_TAG);
+      bare.setAAD(packet.subarray(0, 8));
+      bare.setAuthTag(packet.subarray(8, OVERHEAD));
+      bare.update(packet.subarray(OVERHEAD));
+      bare.final();
+    }
+    results.bareOpen.push(rate(CRYPTO_PACKETS, start));
+  }
+  return [
+    row(`seal ${cipher}`, results.seal, results.bareSeal, "node:crypto", 0.4),
+    row(`open ${cipher}`, results.open, results.bareOpen, "node:crypto", 0.4),
+  ];
+}
+
+/** Keeps so many packets under way until all have arrived; packets a second. */
+async function pump(send: () => void, onArrival: (arrived: () => void) => () => void): Promise<number> {
+  let [sent, arrived] = [0, 0];
+  const start = process.hrtime.bigint();
+  await new Promise<void>((resolve, reject) => {
+    const lost = setTimeout(() => reject(new Error(`${sent - arrived} packets were lost`)), 60_000);
+    const stop = onArrival(() => {
+      if (++arrived === SOCKET_PACKETS) {
+        clearTimeout(lost);
+        stop();
+        resolve();
+      } else if (sent < SOCKET_PACKETS) {
+        sent++;
+        send();
+      }
+    });
+    for (; sent < UNDER_WAY; sent++) send();
+  });
+  return rate(SOCKET_PACKETS, start);
+}
+
+/** As many bytes through two loopback sockets by node:dgram alone. */
+async function bareSockets(): Promise<number> {
+  const [from, to] = [createSocket("udp4"), createSocket("udp4")];
+  to.bind(0, "127.0.0.1");
+  await once(to, "listening");
+  const { port } = to.address();
+  const packet = Buffer.alloc(PACKET_BYTES + OVERHEAD);
+  const result = await pump(
+    () => from.send(packet, port, "127.0.0.1"),
+    (arrived) => {
+      to.on("message", arrived);
+      return () => to.off("message", arrived);
+    },
+  );
+  from.close();
+  to.close();
+  return result;
+}
+
+/** From one interface's stream to another's: sealed, sent, received, opened. */
+async function tunnelled(driver: UserspaceDriver, cipher: CipherName): Promise<number> {
+  const ends = [];
+  for (let n = 0; n < 2; n++) {
+    const dco = await driver.createInterface({ mode: "p2p" });
+    await dco.configure({ up: true, mtu: PACKET_BYTES });
+    ends.push({ dco, transport: await dco.openTransport({ protocol: "udp", local: "127.0.0.1:0" }) });
+  }
+  const [from, to] = ends as [(typeof ends)[0], (typeof ends)[0]];
+  const pair = testKeys(`bench ${process.hrtime.bigint()}`, { cipher });
+  for (const [at, { dco, transport }] of ends.entries()) {
+    await dco.addPeer({ id: 1, transport, remote: ends[1 - at]?.transport.local as never });
+    await dco.installKey(1, pair[at] as (typeof pair)[0]);
+  }
+  const packet = Buffer.alloc(PACKET_BYTES);
+  packet[0] = 0x45;
+  const result = await pump(
+    () => from.dco.extras.packets.write(packet),
+    (arrived) => {
+      to.dco.extras.packets.on("data", arrived);
+      return () => to.dco.extras.packets.off("data", arrived);
+    },
+  );
+  for (const { dco } of ends) await dco.close();
+  return result;
+}
+
+async function socketRows(): Promise<Row[]> {
+  const driver = await openUserspaceDriver();
+  const bare: number[] = [];
+  const ours = new Map<CipherName, number[]>(CIPHERS.map((cipher) => [cipher, []]));
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      bare.push(await bareSockets());
+      for (const [cipher, rates] of ours) rates.push(await tunnelled(driver, cipher));
+    }
+  } finally {
+    await driver.close();
+  }
+  return [...ours].map(([cipher, rates]) => row(`through sockets ${cipher}`, rates, bare, "node:dgram", 0.5));
+}
+
+export async function userspaceRows(): Promise<Row[]> {
+  return [...CIPHERS.flatMap(cipherRows), ...(await socketRows())];
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  console.log(table(await userspaceRows()));
+}

@@ -1,0 +1,93 @@
+/**
+ * Requests to the module about one interface, with its refusals in the contract's words.
+ */
+import { DcoError } from "../core/errors.ts";
+import type { NamespaceContext } from "./context.ts";
+import { type FamilyFormat, ovpnFormat } from "./formats.ts";
+import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
+import type { OvpnTarget } from "./ovpn/requests.ts";
+import { describeRefusal } from "./ovpn-errors.ts";
+
+/** See the module's comment. */
+export class OvpnRequests {
+  /** What each message is about. */
+  readonly target: OvpnTarget;
+  readonly #context: NamespaceContext;
+  readonly #name: string;
+  readonly #format: FamilyFormat;
+  readonly #onPermissionLost: (message: string) => void;
+  /** Whether the kernel has taken a request: one that lacks the right then has lost it. */
+  #right: "unknown" | "had" | "lost" = "unknown";
+
+  /**
+   * @param name the interface's, for messages
+   * @param onPermissionLost told once
+   */
+  constructor(
+    context: NamespaceContext,
+    target: OvpnTarget,
+    name: string,
+    onPermissionLost: (message: string) => void,
+  ) {
+    this.#context = context;
+    this.target = target;
+    this.#name = name;
+    this.#format = ovpnFormat(target.family);
+    this.#onPermissionLost = onPermissionLost;
+  }
+
+  /** One request that the kernel answers at once. */
+  do(build: Build): void {
+    this.ask(build, () => undefined);
+  }
+
+  /** The same, with what `decode` makes of the answer. */
+  ask<T>(build: Build, decode: Decode<T>): T[] {
+    try {
+      const answer = this.#context.genl.request(this.#format, build, decode);
+      if (this.#right === "unknown") this.#right = "had";
+      return answer;
+    } catch (error) {
+      throw this.#refused(error);
+    }
+  }
+
+  /** Many requests in one send; an error, or undefined, for each. */
+  doMany(
+    count: number,
+    build: Parameters<NetlinkSocket["requestMany"]>[2],
+  ): readonly (DcoError | undefined)[] {
+    const outcomes = this.#context.genl.requestMany(this.#format, count, build);
+    return outcomes.map((error) => error && (this.#refused(error) as DcoError));
+  }
+
+  /** A request in which the kernel waits: off the event loop. */
+  async doSlowly(build: Build): Promise<void> {
+    try {
+      await this.#context.genlLanes.request(this.#format, build);
+    } catch (error) {
+      throw this.#refused(error);
+    }
+  }
+
+  /** A long answer, read in slices: see dumps.ts. */
+  async dump<T>(build: Build, decode: Decode<T>): Promise<T[]> {
+    try {
+      return await this.#context.dumps.run(this.#format, build, decode);
+    } catch (error) {
+      throw this.#refused(error);
+    }
+  }
+
+  /** The first refusal for want of a right that was there is an event as well, whoever was refused. */
+  noteRefusal(error: unknown): void {
+    if (this.#right !== "had" || !DcoError.is(error) || error.code !== "permission") return;
+    this.#right = "lost";
+    this.#onPermissionLost(error.message);
+  }
+
+  #refused(error: unknown): unknown {
+    this.noteRefusal(error);
+    return describeRefusal(error, this.#name);
+  }
+}

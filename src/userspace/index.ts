@@ -1,0 +1,6 @@
+/**
+ * `dcokit/userspace`: the driver that needs no kernel module, typed with what only it has.
+ */
+export type { Drops } from "./data/counters.ts";
+export type { PacketStreamOptions, UserspaceDriver, UserspaceExtras, UserspaceInterface } from "./driver.ts";
+export { type OpenUserspaceDriverOptions, openUserspaceDriver } from "./open.ts";

@@ -1,0 +1,22 @@
+/**
+ * Opens the userspace driver.
+ */
+import { CoreDriver } from "../core/driver.ts";
+import { UserspaceBackend } from "./backend.ts";
+import type { UserspaceDriver } from "./driver.ts";
+
+/** Options of {@link openUserspaceDriver}. */
+export interface OpenUserspaceDriverOptions {
+  /** Why it was chosen, as one sentence for `driver.info`. */
+  readonly reason?: string | undefined;
+}
+
+/** Opens the driver that needs no kernel module and no privilege, typed with what it has besides. */
+export async function openUserspaceDriver(
+  options: OpenUserspaceDriverOptions = {},
+): Promise<UserspaceDriver> {
+  const { reason } = options;
+  return new CoreDriver(
+    new UserspaceBackend(reason === undefined ? {} : { reason }),
+  ) as unknown as UserspaceDriver;
+}

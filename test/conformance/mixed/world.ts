@@ -1,0 +1,102 @@
+/**
+ * One case with the kernel at one end of each tunnel and the userspace backend at the other.
+ */
+import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
+import type { CreateInterfaceOptions, InterfaceConfig, TransportProtocol } from "../../../src/core/model.ts";
+import type { UserspaceExtras } from "../../../src/userspace/index.ts";
+import type { Network } from "../linux/network.ts";
+import { LinuxWorld } from "../linux/world.ts";
+import { Host } from "../userspace/host.ts";
+import type { PingOptions, Site, SystemInterface } from "../world.ts";
+
+/** Makes a driver; packet ids of the userspace backend's keys begin with this one. */
+export type OpenMixed = (firstPacketId?: number) => Promise<DcoDriver>;
+
+/** See {@link LinuxWorld}: the sites are its network namespaces, and addresses outside the tunnel are theirs. */
+export class MixedWorld extends LinuxWorld {
+  /** What stands for the system at the sites with the userspace backend. */
+  readonly #hosts: ReadonlyMap<string, Host>;
+  readonly #again: (firstPacketId: number) => Promise<MixedWorld>;
+
+  /** @param userspaceAt names of the sites with the userspace backend */
+  constructor(
+    network: Network,
+    driver: DcoDriver,
+    open: OpenMixed,
+    protocol: TransportProtocol,
+    userspaceAt: readonly string[],
+  ) {
+    super(network, driver, () => open(), protocol);
+    this.#again = async (firstPacketId) => {
+      const another = new MixedWorld(network, await open(firstPacketId), open, protocol, userspaceAt);
+      this.onClose(() => another.close());
+      return another;
+    };
+    this.#hosts = new Map(userspaceAt.map((name) => [name, new Host({ haste: 1, longestWait: 5 })]));
+  }
+
+  /** Another world like this one, whose userspace keys begin with this packet id. */
+  withFirstPacketId(firstPacketId: number): Promise<MixedWorld> {
+    return this.#again(firstPacketId);
+  }
+
+  isUserspace(site: Site): boolean {
+    return this.#hosts.has(site.name);
+  }
+
+  override async createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface> {
+    const dco = await super.createInterface(site, options);
+    this.#hosts.get(site.name)?.attach(dco.name, (dco.extras as UserspaceExtras).packets);
+    return dco;
+  }
+
+  override async configure(site: Site, dco: DcoInterface, config: InterfaceConfig): Promise<void> {
+    const host = this.#hosts.get(site.name);
+    if (host === undefined) return super.configure(site, dco, config);
+    const { addresses, ...rest } = config;
+    if (addresses) host.setAddresses(dco.name, addresses);
+    await dco.configure(rest);
+  }
+
+  override async ping(from: Site, to: string, options: PingOptions = {}) {
+    const host = this.#hosts.get(from.name);
+    if (host) return host.startPing(to, { count: 3, ...options }).stop();
+    // One by one: after the first answer the program waits for others no longer than twice as long as that took, and
+    // here it is this process that answers.
+    const { count = 3 } = options;
+    const total = { sent: 0, received: 0, output: "" };
+    for (let n = 0; n < count; n++) {
+      const one = await super.ping(from, to, { ...options, count: 1 });
+      total.sent += one.sent;
+      total.received += one.received;
+      total.output += one.output;
+    }
+    return total;
+  }
+
+  override async startPing(from: Site, to: string, options: PingOptions = {}) {
+    const host = this.#hosts.get(from.name);
+    if (host === undefined) return super.startPing(from, to, options);
+    const ping = host.startPing(to, options);
+    this.onClose(() => ping.stop());
+    return ping;
+  }
+
+  override async enableForwarding(site: Site): Promise<void> {
+    const host = this.#hosts.get(site.name);
+    if (host) host.forwards = true;
+    else await super.enableForwarding(site);
+  }
+
+  override async addAddress(site: Site, name: string, address: string): Promise<void> {
+    const host = this.#hosts.get(site.name);
+    if (host) host.addAddress(name, address);
+    else await super.addAddress(site, name, address);
+  }
+
+  override async inspect(site: Site, name: string): Promise<SystemInterface | undefined> {
+    if (!this.#hosts.has(site.name)) return super.inspect(site, name);
+    const found = (await this.driver.listInterfaces(site.extras)).find((each) => each.name === name);
+    return found && { up: found.up, mtu: found.mtu, addresses: [], routes: [] };
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * One case on the userspace backend: all sites in this process, without any privilege.
+ */
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import type { Capabilities } from "../../../src/core/capabilities.ts";
+import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
+import { CoreDriver } from "../../../src/core/driver.ts";
+import type {
+  CreateInterfaceOptions,
+  Endpoint,
+  InterfaceConfig,
+  TransportProtocol,
+} from "../../../src/core/model.ts";
+import type { UserspaceExtras } from "../../../src/userspace/index.ts";
+import { inTime } from "../expect.ts";
+import type {
+  ClosableWorld,
+  ForeignListener,
+  ForeignSocket,
+  ForeignStream,
+  PingOptions,
+  Site,
+  SystemInterface,
+  World,
+} from "../world.ts";
+import { SECOND } from "./clock.ts";
+import { makeSite, SitesBackend, type UserspaceSite } from "./sites.ts";
+import { acceptStreams, connectStream } from "./streams.ts";
+
+/** See {@link ClosableWorld}. */
+export class UserspaceWorld implements ClosableWorld {
+  readonly driver: DcoDriver;
+  readonly second = SECOND;
+  readonly protocol: TransportProtocol;
+  readonly server: UserspaceSite;
+  readonly clients: readonly [UserspaceSite, UserspaceSite, UserspaceSite];
+  readonly #network: string;
+  readonly #cleanups: (() => unknown)[] = [];
+  #nextAddress = 100;
+  #closed = false;
+
+  /** @param network the first three numbers of the sites' addresses, of loopback */
+  constructor(network: string, protocol: TransportProtocol) {
+    this.#network = network;
+    this.protocol = protocol;
+    this.server = makeSite("server", `${network}.1`);
+    this.clients = [2, 3, 4].map((last) => makeSite(`client${last - 1}`, `${network}.${last}`)) as [
+      UserspaceSite,
+      UserspaceSite,
+      UserspaceSite,
+    ];
+    this.driver = this.#driver();
+  }
+
+  get capabilities(): Capabilities {
+    return this.driver.capabilities;
+  }
+
+  /** Interfaces that are still there. */
+  get interfaces(): string[] {
+    return [this.server, ...this.clients].flatMap(({ name, registry }) =>
+      registry.all().map((each) => `interface ${each.name} at ${name}`),
+    );
+  }
+
+  /** The same world, with drivers whose keys begin with this packet id. */
+  withFirstPacketId(firstPacketId: number): World {
+    const driver = this.#driver(firstPacketId);
+    return Object.assign(Object.create(this) as UserspaceWorld, {
+      createInterface: (site: Site, options: CreateInterfaceOptions) =>
+        this.#createInterface(driver, site, options),
+      configure: this.configure.bind(this),
+    });
+  }
+
+  async openDriver(): Promise<DcoDriver> {
+    return this.#driver();
+  }
+
+  createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface> {
+    return this.#createInterface(this.driver, site, options);
+  }
+
+  async #createInterface(
+    driver: DcoDriver,
+    site: Site,
+    options: CreateInterfaceOptions,
+  ): Promise<DcoInterface> {
+    const dco = await driver.createInterface({ ...options, ...site.extras });
+    this.onClose(() => dco.close());
+    this.#at(site).host.attach(dco.name, (dco.extras as UserspaceExtras).packets);
+    return dco;
+  }
+
+  async configure(site: Site, dco: DcoInterface, config: InterfaceConfig): Promise<void> {
+    const { addresses, ...rest } = config;
+    if (addresses) this.#at(site).host.setAddresses(dco.name, addresses);
+    await dco.configure(rest);
+  }
+
+  onClose(cleanup: () => unknown): void {
+    if (this.#closed) void cleanup();
+    else this.#cleanups.push(cleanup);
+  }
+
+  async ping(from: Site, to: string, options: PingOptions = {}) {
+    return this.#at(from)
+      .host.startPing(to, { count: 3, ...options })
+      .stop();
+  }
+
+  async startPing(from: Site, to: string, options: PingOptions = {}) {
+    const ping = this.#at(from).host.startPing(to, options);
+    this.onClose(() => ping.stop());
+    return ping;
+  }
+
+  async addAddresses(_site: Site) {
+    return { ipv4: `${this.#network}.${this.#nextAddress++}`, ipv6: "::1" };
+  }
+
+  async enableForwarding(site: Site): Promise<void> {
+    this.#at(site).host.forwards = true;
+  }
+
+  async inspect(site: Site, name: string): Promise<SystemInterface | undefined> {
+    const { registry, host } = this.#at(site);
+    const found = registry.get(name)?.info;
+    if (found === undefined) return undefined;
+    const { up, mtu } = found;
+    return { up, mtu, addresses: host.addressesOf(name).sort(), routes: [] };
+  }
+
+  /** By another driver: there are no other means. */
+  async addInterface(site: Site, name: string): Promise<void> {
+    await this.#driver().createInterface({ mode: "p2p", name, ...site.extras });
+  }
+
+  async removeInterface(site: Site, name: string): Promise<void> {
+    await this.#driver().deleteInterface(name, site.extras);
+  }
+
+  async addAddress(site: Site, name: string, address: string): Promise<void> {
+    this.#at(site).host.addAddress(name, address);
+  }
+
+  async openSocket(site: Site, family: 4 | 6): Promise<ForeignSocket> {
+    const socket = createSocket(family === 6 ? "udp6" : "udp4");
+    const packets: Buffer[] = [];
+    socket.on("message", (packet) => {
+      packets.push(packet);
+      socket.emit("packet");
+    });
+    socket.bind({ address: family === 6 ? "::" : site.ipv4, exclusive: true });
+    await once(socket, "listening");
+    const { address, port } = socket.address();
+    let closing: Promise<void> | undefined;
+    const close = () => {
+      closing ??= new Promise((resolve) => socket.close(() => resolve()));
+      return closing;
+    };
+    this.onClose(close);
+    return {
+      fd: -1,
+      local: { address, port },
+      send: (packet, to) => socket.send(packet, to.port, to.address),
+      receive: async () => {
+        while (packets.length === 0) await inTime(once(socket, "packet"), `a packet for ${site.name}`);
+        return packets.shift() as Buffer;
+      },
+      close,
+      isOpen: () => closing === undefined,
+    };
+  }
+
+  async connectStream(site: Site, remote: Endpoint): Promise<ForeignStream> {
+    const stream = await connectStream(site.ipv4, remote);
+    this.onClose(() => stream.close());
+    return stream;
+  }
+
+  async acceptStreams(site: Site, family: 4 | 6): Promise<ForeignListener> {
+    const listener = await acceptStreams(family === 6 ? site.ipv6 : site.ipv4);
+    this.onClose(() => listener.close());
+    return listener;
+  }
+
+  moveAddress = absent("addresses that move");
+  addOtherInterface = absent("interfaces of other kinds");
+  setUp = absent("other means to raise interfaces");
+  addRoute = absent("routes of a system");
+  startOwner = absent("interfaces of other processes");
+  flushWhileStanding = absent("interfaces of other processes");
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const failures: unknown[] = [];
+    for (const cleanup of this.#cleanups.splice(0).reverse()) {
+      try {
+        await cleanup();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length === 1) throw failures[0];
+    if (failures.length > 1) throw new AggregateError(failures, "several things could not be closed");
+  }
+
+  #driver(firstPacketId?: number): DcoDriver {
+    const driver = new CoreDriver(new SitesBackend([this.server, ...this.clients], firstPacketId));
+    this.onClose(() => driver.close());
+    return driver;
+  }
+
+  #at(site: Site): UserspaceSite {
+    return site as UserspaceSite;
+  }
+}
+
+/** What a case should not have asked for here. */
+function absent(what: string): () => never {
+  return () => {
+    throw new Error(`sites without a system have no ${what}`);
+  };
+}
