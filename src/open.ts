@@ -127,7 +127,7 @@ async function openKernel(
   }
   if (chosen === "freebsd") {
     const { openFreebsdDriver } = await import("./freebsd/open.ts");
-    return openFreebsdDriver({ trace: linux?.trace });
+    return openFreebsdDriver({ ffi: linux?.ffi, trace: linux?.trace });
   }
   const { openLinuxDriver } = await import("./linux/open.ts");
   return openLinuxDriver(linux);

@@ -20,6 +20,9 @@ import type { Subject } from "./world.ts";
 const USAGE =
   "usage: run.ts [--subject linux|freebsd|userspace|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
 
+/** What a guard against replays has to do with. */
+const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
+
 /** A subject that is opened when its turn comes, and the cases for it. */
 interface Round {
   readonly open: () => Promise<Subject>;
@@ -75,7 +78,7 @@ async function main(): Promise<number> {
 function rounds(subject: string, eventTransport: string): Round[] {
   if (subject === "userspace") return userspaceRounds();
   if (subject === "mixed") return mixedRounds();
-  if (subject === "freebsd") return [{ open: openFreebsdSubject, cases: ALL_CASES, variant: undefined }];
+  if (subject === "freebsd") return freebsdRounds();
   if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
   const round = (transport: EventTransport, cases: readonly Case[], variant: Variant = {}): Round => ({
     open: () => openLinuxSubject(transport, variant),
@@ -93,6 +96,15 @@ function rounds(subject: string, eventTransport: string): Round[] {
     round("netlink", ALL_CASES),
     round("ffi", events, { name: "events by ffi" }),
     round("netlink", tcp, { name: "over TCP", protocol: "tcp" }),
+  ];
+}
+
+function freebsdRounds(): Round[] {
+  const variant = "replay protection";
+  const guarded = ALL_CASES.filter((each) => GUARDED_GROUPS.includes(each.group));
+  return [
+    { open: () => openFreebsdSubject(), cases: ALL_CASES, variant: undefined },
+    { open: () => openFreebsdSubject(variant), cases: guarded, variant },
   ];
 }
 
