@@ -112,7 +112,7 @@ export class Network {
     await resident.run(
       `sysctl -q net.inet6.ip6.auto_linklocal=0 net.inet6.ip6.dad_count=0 net.inet6.mld.v1enable=0 \\
          net.inet6.mld.v2enable=0 net.inet.ip.maxfragsperpacket=64 >/dev/null
-       ifconfig lo0 up
+       ifconfig lo0 inet 127.0.0.1/8 up
        ifconfig ${near.replace(/a$/, "b")} name ${WIRE} >/dev/null
        ifconfig ${WIRE} inet ${addresses.ipv4}/24 up
        ifconfig ${WIRE} inet6 ${addresses.ipv6}/64 alias no_dad
