@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { group } from "../case.ts";
 import { eventually, rejects } from "../expect.ts";
-import { FREEBSD_ONLY, openRaw, runAt } from "../freebsd/raw.ts";
+import { FREEBSD_ONLY, openRaw, runAt, startAt } from "../freebsd/raw.ts";
 import { freshKey } from "../keys.ts";
 import { Recorder } from "../recorder.ts";
 import { assertReaches, connect, openEnd, openTunnel, SERVER_PORT } from "../tunnel.ts";
@@ -96,6 +96,34 @@ export const freebsdCases = group("FreeBSD", [
       const transport = await adopted.openTransport({ protocol: "udp", local });
       await adopted.addPeer({ id: 1, transport, remote: NOWHERE, vpn: { ipv4: "10.8.0.2" } });
       await adopted.close();
+    },
+  },
+  {
+    ...FREEBSD_ONLY,
+    name: "what a killed process in a jail leaves is told to be its own, and cleaned up; a living one's is not",
+    async run(world) {
+      const { extras, ipv4: address } = world.server;
+      const order = (name: string) => ({ name, address });
+      const [dying, living] = [
+        await startAt(world, world.server, "live", order("dk-dying")),
+        await startAt(world, world.server, "live", order("dk-living")),
+      ];
+      assert.match(dying.line, /^open/);
+      assert.match(living.line, /^open/);
+      assert.deepEqual(await world.driver.cleanUp(extras), []);
+      await dying.kill();
+      const listed = await world.driver.listInterfaces(extras);
+      assert.deepEqual(listed.map(({ name, owner, mode }) => [name, owner?.alive, mode]).sort(), [
+        ["dk-dying", false, "multipeer"],
+        ["dk-living", true, "multipeer"],
+      ]);
+      const removed = await world.driver.cleanUp(extras);
+      assert.deepEqual(
+        removed.map(({ name }) => name),
+        ["dk-dying"],
+      );
+      await living.kill();
+      assert.equal((await world.driver.cleanUp(extras)).length, 1);
     },
   },
   {

@@ -6,11 +6,11 @@
  * keeps it, and nothing makes it exit.
  */
 import { flushCompileCache } from "node:module";
-import { openLinuxDriver } from "../../../src/linux/index.ts";
+import { openDriver } from "../../../src/index.ts";
 import { freshKey } from "../keys.ts";
 
 const { name, address } = JSON.parse(process.argv[2] as string) as { name: string; address: string };
-const driver = await openLinuxDriver();
+const driver = await openDriver();
 flushCompileCache();
 const dco = await driver.createInterface({ mode: "multipeer", name });
 // A reader that never reads.

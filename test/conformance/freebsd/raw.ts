@@ -1,12 +1,15 @@
 /**
  * Descriptors and programs at a site that no SDK is to see: for cases about FreeBSD itself.
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { loadFfi } from "../../../src/ffi/index.ts";
 import { createPosix } from "../../../src/ffi/posix.ts";
 import { packSockaddr } from "../../../src/ffi/sockaddr.ts";
 import { run } from "../linux/command.ts";
 import type { Site, World } from "../world.ts";
 import type { FreebsdSite } from "./network.ts";
+import { program } from "./programs.ts";
 
 /** `needs` of cases that only FreeBSD can be held to. */
 export const FREEBSD_ONLY = {
@@ -26,6 +29,25 @@ export function openRaw(
   world.onClose(() => posix.close(fd));
   if (address) sockets.bind(fd, packSockaddr(address));
   return fd;
+}
+
+/** Starts a program of `children/` at a site; gives its first line, and what kills it. */
+export async function startAt(
+  world: World,
+  site: Site,
+  name: string,
+  order: unknown,
+): Promise<{ readonly line: string; kill(): Promise<void> }> {
+  const args = [(site as FreebsdSite).jail, process.execPath, program(name), JSON.stringify(order)];
+  const child = spawn("jexec", args, { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await ended;
+  };
+  world.onClose(kill);
+  const [line] = await Promise.race([once(child.stdout, "data"), ended]);
+  return { line: String(line), kill };
 }
 
 /** Runs a program at a site; its output. */

@@ -1,8 +1,7 @@
 /**
  * One case on FreeBSD.
  */
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import { DcoError } from "../../../src/core/errors.ts";
@@ -11,6 +10,7 @@ import type { ClosableWorld, ForeignOwner, ForeignSocket, PingOptions, Site } fr
 import type { FreebsdSite, Network } from "./network.ts";
 import { startPing } from "./ping.ts";
 import { program } from "./programs.ts";
+import { startAt } from "./raw.ts";
 import { openForeignSocket } from "./socket.ts";
 import { inspectInterface } from "./system.ts";
 
@@ -146,19 +146,9 @@ export class FreebsdWorld implements ClosableWorld {
   }
 
   async startOwner(site: Site, name: string, peers: readonly number[]): Promise<ForeignOwner> {
-    const { jail, ipv4: address } = this.#site(site);
-    const order = JSON.stringify({ name, address, peers });
-    const child = spawn("jexec", [jail, process.execPath, program("owner"), order], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const ended = once(child, "exit");
-    const kill = async () => {
-      child.kill("SIGKILL");
-      await ended;
-    };
-    this.onClose(kill);
-    const [first] = await Promise.race([once(child.stdout, "data"), ended]);
-    if (String(first) !== "ready\n") throw new Error(`the other owner ended with ${first}`);
+    const order = { name, address: site.ipv4, peers };
+    const { line, kill } = await startAt(this, site, "owner", order);
+    if (line !== "ready\n") throw new Error(`the other owner ended with ${line}`);
     return { kill };
   }
 
