@@ -119,11 +119,15 @@ async function openKernel(
   linux: LinuxOptions,
 ): Promise<DcoDriver> {
   const chosen = backend === "auto" ? platformBackend() : backend;
-  if (chosen !== "linux") {
+  if (chosen !== "linux" && chosen !== "freebsd") {
     throw new DcoError("unavailable", `this release of dcokit has no ${chosen} backend`);
   }
-  if (process.platform !== "linux") {
-    throw new DcoError("unavailable", `the linux backend does not run on ${process.platform}`);
+  if (process.platform !== chosen) {
+    throw new DcoError("unavailable", `the ${chosen} backend does not run on ${process.platform}`);
+  }
+  if (chosen === "freebsd") {
+    const { openFreebsdDriver } = await import("./freebsd/open.ts");
+    return openFreebsdDriver({ ffi: linux?.ffi, trace: linux?.trace });
   }
   const { openLinuxDriver } = await import("./linux/open.ts");
   return openLinuxDriver(linux);

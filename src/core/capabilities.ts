@@ -58,6 +58,8 @@ export interface Capabilities {
   readonly peerRoutes: boolean;
   /** `bypass` of `configure`. */
   readonly bypassRoutes: boolean;
+  /** `metric` of a route. */
+  readonly routeMetric: boolean;
   /** `setPeer({ keepalive: "off" })` after it was armed. */
   readonly disarmKeepalive: boolean;
   /** Pings are sent only when nothing else was (else every interval). */
@@ -65,6 +67,11 @@ export interface Capabilities {
 
   /** `peer-floated`: `event` from the kernel, `poll` by watching the address, `none`: peers never move. */
   readonly floatEvent: "event" | "poll" | "none";
+  /**
+   * This host may move: data packets leave from the address that it has, over these versions of IP (else from the one
+   * that it had when the peer was added).
+   */
+  readonly hostMoves: readonly (4 | 6)[];
   /** A peer's address moves only after a packet from there was authenticated. */
   readonly floatAuthenticated: boolean;
   /** `key-exhausted` is told by the kernel; else KeySchedule must count. */

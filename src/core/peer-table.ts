@@ -64,7 +64,7 @@ export class PeerTable {
       generation: ++this.#generation,
       transport,
       remote: request.remote && toEndpoint(request.remote),
-      local: undefined,
+      local: request.local && { address: request.local.text, port: transport.local?.port ?? 0 },
       vpn: vpnOf(request, {}),
       keepalive,
       keepaliveArmed: false,

@@ -158,6 +158,7 @@ export class Peers {
   }
 
   set(id: unknown, options: unknown, signal: Signal): Promise<void> {
+    validatePeerId(id, "id");
     const { fields } = validateSetPeer(options, {
       mode: this.#backend.mode,
       capabilities: this.#capabilities,
@@ -203,7 +204,8 @@ export class Peers {
   get(id: unknown, signal: Signal): Promise<PeerInfo> {
     return this.#onPeer(id, "id", signal, async (record) => {
       const asked = this.lives.table.clock;
-      if (this.#capabilities.readPeers) refresh(record, await this.#backend.peer(record.id), asked);
+      const peer = await this.#backend.peer(record.id);
+      if (this.#capabilities.readPeers) refresh(record, peer, asked);
       if (this.#observer) await this.lives.readKeys(record);
       return peerInfo(record);
     });
@@ -211,7 +213,8 @@ export class Peers {
 
   async list(): Promise<PeerInfo[]> {
     const { table } = this.lives;
-    if (!this.#capabilities.readPeers) return table.all().map(peerInfo);
+    const { readPeers, listPeers } = this.#capabilities;
+    if (!readPeers && !listPeers) return table.all().map(peerInfo);
     const { clock: asked, lastGeneration } = table;
     const found = await this.#backend.peers();
     for (const peer of found) this.lives.refresh(peer, asked);
@@ -280,7 +283,7 @@ export class Peers {
 
   keys(id: unknown, signal: Signal): Promise<KeyInfo[]> {
     return this.#onPeer(id, "peer", signal, async (record) => {
-      const found = this.#capabilities.readKeys ? await this.#backend.keys(record.id) : undefined;
+      const found = await this.#backend.keys(record.id);
       if (found === undefined) return record.slots.all();
       // The kernel tells AES-GCM without the key's length; what was installed here says more.
       return found.map((key) => {

@@ -1,101 +1,123 @@
 /**
- * COMPILE-TIME PROOF, NOT A BACKEND: what the mapping in shape.ts stands on, declared and not made.
+ * Requests to `if_ovpn`: name-value lists through SIOCSDRVSPEC and SIOCGDRVSPEC.
  */
-import type { BackendTransport, ConfigureRequest, IpPrefix, OpenTransportRequest } from "../core/backend.ts";
+import { DcoError } from "../core/errors.ts";
+import { ifdrv, readDrvLength, SIOCGDRVSPEC, SIOCSDRVSPEC } from "./ioctl.ts";
+import { GET, type GetCommand, SET, type SetCommand } from "./messages.ts";
+import { decodeList } from "./nvlist/decode.ts";
+import { describeList, redactedHex } from "./nvlist/describe.ts";
+import { encodeList } from "./nvlist/encode.ts";
+import type { NvList } from "./nvlist/list.ts";
+import type { Stack } from "./stack.ts";
 
-/** An address in an nvlist. `port` is the 16 bits of network order, read as a number of the host. */
-export interface SockaddrList {
-  readonly af: 2 | 28;
-  readonly address: Uint8Array;
-  readonly port: number;
-  readonly scopeid?: number;
+/** Room for every answer but the statistics of peers. GET_PKT loses what does not fit. */
+const REPLY_BYTES = 4096;
+
+/** Statistics of some 200,000 peers. */
+const MOST_REPLY_BYTES = 64 << 20;
+
+const EMPTY = encodeList([]);
+
+/** The requests of one interface. Synchronous; failures are by errno, with effect `none`. */
+export class OvpnExchange {
+  readonly #stack: Pick<Stack, "ioctl" | "ioctlAsync" | "system">;
+  readonly #name: string;
+  /** For the statistics of peers, which grow with their number. */
+  #statsBytes = REPLY_BYTES;
+
+  constructor(stack: Pick<Stack, "ioctl" | "ioctlAsync" | "system">, name: string) {
+    this.#stack = stack;
+    this.#name = name;
+  }
+
+  /** What is in the list is copied once, and that copy is zeroed. */
+  set(command: SetCommand, list?: NvList): void {
+    const bytes = list && encodeList(list);
+    try {
+      this.#trace("request", command, list ?? [], bytes ?? EMPTY);
+      this.#call(SIOCSDRVSPEC, SET[command], command, bytes);
+    } finally {
+      bytes?.fill(0);
+    }
+  }
+
+  get(command: GetCommand): NvList {
+    for (;;) {
+      const room = this.#room(command);
+      try {
+        return this.#read(command, room, this.#call(SIOCGDRVSPEC, GET[command], command, room));
+      } catch (error) {
+        this.#grow(command, room, error);
+      }
+    }
+  }
+
+  /** As `get`, off the event loop. */
+  async getAsync(command: GetCommand): Promise<NvList> {
+    for (;;) {
+      const room = this.#room(command);
+      const argument = this.#argument(GET[command], room);
+      try {
+        await this.#stack.ioctlAsync(SIOCGDRVSPEC, argument);
+        return this.#read(command, room, readDrvLength(argument));
+      } catch (error) {
+        this.#grow(command, room, DcoError.is(error) && error.native ? named(error, command) : error);
+      }
+    }
+  }
+
+  #room(command: GetCommand): Buffer {
+    return Buffer.alloc(command === "GET_PEER_STATS" ? this.#statsBytes : REPLY_BYTES);
+  }
+
+  /** Makes more room where that was the problem; throws any other. */
+  #grow(command: GetCommand, room: Buffer, error: unknown): void {
+    const more = command === "GET_PEER_STATS" && room.length < MOST_REPLY_BYTES;
+    if (!more || !isErrno(error, "ENOSPC")) throw error;
+    this.#statsBytes = Math.max(this.#statsBytes, 2 * room.length);
+  }
+
+  #read(command: GetCommand, room: Buffer, length: number): NvList {
+    if (length > room.length) {
+      throw new DcoError("protocol", `the answer to ${command} has ${length} of ${room.length} bytes`);
+    }
+    const bytes = room.subarray(0, length);
+    const list = decodeList(bytes);
+    this.#trace("reply", command, list, bytes);
+    return list;
+  }
+
+  /** Good while the bytes are referenced. */
+  #argument(number: number, bytes: Buffer | undefined): Buffer {
+    const address = bytes ? this.#stack.system.ffi.addressOf(bytes) : 0n;
+    return ifdrv(this.#name, number, bytes?.length ?? 0, address);
+  }
+
+  /** @returns the length that the kernel says */
+  #call(request: number, number: number, command: string, bytes: Buffer | undefined): number {
+    const argument = this.#argument(number, bytes);
+    try {
+      this.#stack.ioctl(request, argument);
+    } catch (error) {
+      throw DcoError.is(error) ? named(error, command) : error;
+    }
+    return readDrvLength(argument);
+  }
+
+  #trace(direction: "request" | "reply", command: string, list: NvList, bytes: Uint8Array): void {
+    const { tracer } = this.#stack.system;
+    if (!tracer.wanted) return;
+    const message = { interface: this.#name, command, list: describeList(list) };
+    tracer.write({ backend: "freebsd", direction, message, hex: redactedHex(list, bytes) });
+  }
 }
 
-/** A key direction in an nvlist. `cipher` is case-sensitive. */
-export interface KeyList {
-  readonly cipher: string;
-  readonly key: Uint8Array;
-  readonly iv: Uint8Array;
+/** Whether an error is the system's of this name. */
+export function isErrno(error: unknown, ...names: string[]): boolean {
+  return DcoError.is(error) && names.includes(error.native?.name ?? "");
 }
 
-/** What SIOCSDRVSPEC takes, by command. */
-export interface FreebsdRequests {
-  NEW_PEER: {
-    readonly peerid: number;
-    readonly fd: number;
-    readonly remote: SockaddrList;
-    readonly local?: SockaddrList;
-    readonly vpn_ipv4?: Uint8Array;
-    readonly vpn_ipv6?: Uint8Array;
-  };
-  SET_PEER: { readonly peerid: number; readonly interval: number; readonly timeout: number };
-  DEL_PEER: { readonly peerid: number };
-  NEW_KEY: {
-    readonly peerid: number;
-    readonly slot: 0 | 1;
-    readonly keyid: number;
-    readonly encrypt: KeyList;
-    readonly decrypt: KeyList;
-  };
-  SWAP_KEYS: { readonly peerid: number };
-  DEL_KEY: { readonly peerid: number; readonly slot: 0 | 1 };
-  START_VPN: undefined;
-  SET_IFMODE: { readonly ifmode: number };
-}
-
-/** Inner packets or bytes of a peer, both ways. */
-export interface InOut {
-  readonly in: bigint;
-  readonly out: bigint;
-}
-
-/** What GET_PKT answers: 0 peer deleted, 1 rotate the key, 2 float. */
-export interface FreebsdNotification {
-  readonly peerid: number;
-  readonly notification: number;
-  readonly del_reason?: number;
-  readonly packets?: InOut;
-  readonly bytes?: InOut;
-  readonly address?: SockaddrList;
-}
-
-/** What SIOCGDRVSPEC answers, by command. */
-export interface FreebsdReplies {
-  POLL_PKT: { readonly pending: number };
-  /** Undefined at ENOENT: nothing is queued. */
-  GET_PKT: FreebsdNotification | undefined;
-  /** `peers` is absent where there are none. */
-  GET_PEER_STATS: {
-    readonly peers?: readonly { readonly peerid: number; readonly packets: InOut; readonly bytes: InOut }[];
-  };
-}
-
-/** The ioctls of one interface. Synchronous; failures are a `DcoError` by errno, with effect `none`. */
-export interface FreebsdExchange {
-  set<C extends keyof FreebsdRequests>(command: C, list: FreebsdRequests[C]): void;
-  get<C extends keyof FreebsdReplies>(command: C): FreebsdReplies[C];
-}
-
-/** A UDP socket, whose domain and type were checked: an AF_LOCAL one panics the kernel. */
-export interface FreebsdTransport extends BackendTransport {
-  readonly fd: number;
-}
-
-/** A route behind a peer. */
-export interface PeerRoute {
-  readonly prefix: IpPrefix;
-  readonly via: Uint8Array | undefined;
-}
-
-/** The rest of the system: sockets, and the interface as a network link. */
-export interface FreebsdSystem {
-  openSocket(request: OpenTransportRequest): Promise<FreebsdTransport>;
-  configure(request: ConfigureRequest): Promise<void>;
-  isLinkUp(): Promise<boolean>;
-  /** A peer's routes: exactly these, each through the peer's VPN address of its family (p2p: the interface). */
-  setPeerRoutes(peer: number, routes: readonly PeerRoute[]): void;
-  /** Calls `wake` when a socket's descriptor wakes up and on a timer, and tells of the link. */
-  watch(wake: () => void, link: (up: boolean | undefined) => void): () => void;
-  /** SIOCIFDESTROY, again while it says EBUSY. */
-  destroy(): Promise<void>;
+function named(error: DcoError, command: string): DcoError {
+  const { code, native } = error;
+  return new DcoError(code, `OVPN_${command}: ${native?.name}`, { native, effect: "none", cause: error });
 }

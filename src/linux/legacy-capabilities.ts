@@ -38,10 +38,12 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
     asymmetricPeerId: false,
     peerRoutes: true,
     bypassRoutes: true,
+    routeMetric: true,
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: "poll",
     // Any packet with a peer's id moves it, before it is decrypted.
+    hostMoves: [4, 6],
     floatAuthenticated: false,
     keyExhaustedEvent: false,
     rekeyAdvisedEvent: false,

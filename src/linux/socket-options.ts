@@ -4,7 +4,7 @@
 import type { Extras } from "../core/backend.ts";
 import { DcoError, invalid } from "../core/errors.ts";
 import type { Posix } from "../ffi/posix.ts";
-import { SOL_SOCKET } from "./socket-address.ts";
+import { SOL_SOCKET } from "../sockets/socket-address.ts";
 
 const SO_BINDTODEVICE = 25;
 const SO_MARK = 36;

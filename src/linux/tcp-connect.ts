@@ -14,9 +14,7 @@ import type { Endpoint } from "../core/model.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { FdWatcher, Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
-import { connectionOf } from "./adopt-node-socket.ts";
-import { adoptSocket } from "./adopt-socket.ts";
-import type { NamespaceContext } from "./context.ts";
+import { adoptSocket } from "../sockets/adopt-socket.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -33,7 +31,9 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
   socketAddress,
-} from "./socket-address.ts";
+} from "../sockets/socket-address.ts";
+import { connectionOf } from "./adopt-node-socket.ts";
+import type { NamespaceContext } from "./context.ts";
 import { MAX_FRAME, TcpTransport } from "./tcp-transport.ts";
 
 const SO_REUSEADDR = 2;

@@ -17,7 +17,7 @@ import type { Endpoint } from "../core/model.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { FdWatcher, Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
-import { boundTo, connectedTo, SO_ERROR, SO_RCVLOWAT, SOL_SOCKET } from "./socket-address.ts";
+import { boundTo, connectedTo, SO_ERROR, SO_RCVLOWAT, SOL_SOCKET } from "../sockets/socket-address.ts";
 
 const MSG_PEEK = 0x2;
 const MSG_DONTWAIT = 0x40;

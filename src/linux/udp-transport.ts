@@ -1,57 +1,15 @@
 /**
- * A UDP socket that the kernel takes data packets from, and Node the control packets.
+ * UDP transports on Linux.
  */
-import type {
-  BackendTransport,
-  BackendTransportHandlers,
-  IpEndpoint,
-  OpenTransportRequest,
-} from "../core/backend.ts";
-import { DcoError } from "../core/errors.ts";
-import type { Endpoint } from "../core/model.ts";
-import { errnoError } from "../ffi/errno.ts";
+import type { OpenTransportRequest } from "../core/backend.ts";
 import type { Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
-import { adoptSocket } from "./adopt-socket.ts";
+import { SO_MEMINFO, SO_RCVBUF, SO_RCVBUFFORCE, SOL_SOCKET } from "../sockets/socket-address.ts";
+import { openUdpSocket, UdpSocket } from "../sockets/udp-socket.ts";
 import type { NamespaceContext } from "./context.ts";
-import {
-  AF_INET,
-  AF_INET6,
-  bindTo,
-  boundTo,
-  familyOf,
-  IPPROTO_IPV6,
-  IPPROTO_UDP,
-  IPV6_V6ONLY,
-  SO_MEMINFO,
-  SO_RCVBUF,
-  SO_RCVBUFFORCE,
-  SOCK_DGRAM,
-  SOL_SOCKET,
-  socketAddress,
-} from "./socket-address.ts";
-import { readUdp, type StopReading } from "./udp-reader.ts";
 
 /** Word of SO_MEMINFO that counts packets dropped for want of room (SK_MEMINFO_DROPS). */
 const MEMINFO_DROPS = 8;
-const EAGAIN = 11;
-
-/** What routers and hosts say of earlier packets, to a connected socket: the next packet may arrive. */
-const UNREACHABLE = new Set([
-  "ECONNREFUSED",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "EHOSTDOWN",
-  "ENOPROTOOPT",
-  "EPROTO",
-  "ENONET",
-  "EACCES",
-  "EMSGSIZE",
-]);
-
-/** How often and how long a full send buffer is waited for. */
-const SEND_RETRY_MS = 5;
-const SEND_TIMEOUT_MS = 5000;
 
 /** Opens, or adopts, a UDP socket in the context's network namespace. */
 export function openUdpTransport(
@@ -60,120 +18,19 @@ export function openUdpTransport(
   context: NamespaceContext,
   request: OpenTransportRequest,
 ): UdpTransport {
-  const fd = request.adopt ? adoptSocket(posix, request.adopt, "udp") : open(posix, context, request);
-  try {
+  const socket: Posix["socket"] = (...args) => context.run(() => posix.socket(...args));
+  return openUdpSocket(posix, { socket, bind: posix.bind }, request, (fd) => {
     enlarge(posix, fd, request.receiveBuffer);
     return new UdpTransport(ffi, posix, fd, request);
-  } catch (error) {
-    // A socket that was to be taken stays the caller's.
-    if (request.adopt?.ownership !== "take") posix.close(fd);
-    throw error;
-  }
+  });
 }
 
-/** See {@link BackendTransport}. */
-export class UdpTransport implements BackendTransport {
-  readonly protocol = "udp";
-  readonly fd: number;
-  readonly local: Endpoint;
-  readonly remote: Endpoint | undefined;
-  readonly family: 4 | 6;
-  readonly dualStack: boolean;
-  readonly #ffi: Ffi;
-  readonly #posix: Posix;
-  readonly #remote: IpEndpoint | undefined;
-  readonly #taken: boolean;
-  #stopReading: StopReading | undefined;
-  #closing: Promise<void> | undefined;
-
-  /** @param fd becomes the transport's */
-  constructor(
-    ffi: Ffi,
-    posix: Posix,
-    fd: number,
-    { remote, adopt }: Pick<OpenTransportRequest, "remote" | "adopt">,
-  ) {
-    this.#ffi = ffi;
-    this.#posix = posix;
-    this.fd = fd;
-    this.#taken = adopt?.ownership === "take";
-    this.#remote = remote;
-    this.remote = remote && endpointOf(remote);
-    this.family = familyOf(posix, fd);
-    this.dualStack = this.family === 6 && posix.getsockoptInt(fd, IPPROTO_IPV6, IPV6_V6ONLY) === 0;
-    this.local = boundTo(posix, fd) ?? { address: "::", port: 0 };
-  }
-
-  start(handlers: BackendTransportHandlers): void {
-    try {
-      this.#stopReading = readUdp(this.#ffi, this.#posix, this.fd, this.family, {
-        onPacket: (data, from) => handlers.onPacket(data, from),
-        onEnd: (error) => {
-          if (!this.#closing) handlers.onEnd(error);
-        },
-      });
-    } catch (error) {
-      // What was to be taken stays the caller's.
-      if (this.#taken) this.#closing = Promise.resolve();
-      throw error;
-    }
-  }
-
-  async send(packet: Uint8Array, to: IpEndpoint | undefined): Promise<void> {
-    const target = to ?? this.#remote;
-    if (target === undefined) {
-      throw new DcoError("invalid", "to: needed, because the transport has no remote of its own", {
-        field: "to",
-      });
-    }
-    const address = socketAddress(target, this.family);
-    let toldBefore = false;
-    for (let waited = 0; ; waited += SEND_RETRY_MS) {
-      if (this.#closing) throw new DcoError("closed", "the transport is closed", { effect: "none" });
-      const sent = this.#posix.sendto(this.fd, packet, 0, address);
-      if (sent >= 0) return;
-      if (sent !== -EAGAIN) {
-        const error = errnoError(-sent, "send", target.text);
-        if (toldBefore || !UNREACHABLE.has(error.native?.name ?? "")) throw error;
-        // That may have been the answer to an earlier packet, which is told once.
-        toldBefore = true;
-        continue;
-      }
-      if (waited >= SEND_TIMEOUT_MS) {
-        throw new DcoError("timeout", "the socket's send buffer stayed full", { effect: "none" });
-      }
-      await new Promise((resolve) => setTimeout(resolve, SEND_RETRY_MS));
-    }
-  }
-
+/** See {@link UdpSocket}. */
+export class UdpTransport extends UdpSocket {
   droppedKernel(): bigint {
     const words = Buffer.alloc(4 * (MEMINFO_DROPS + 1));
-    this.#posix.getsockopt(this.fd, SOL_SOCKET, SO_MEMINFO, words);
+    this.posix.getsockopt(this.fd, SOL_SOCKET, SO_MEMINFO, words);
     return BigInt(words.readUInt32LE(4 * MEMINFO_DROPS));
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    await this.#stopReading?.();
-    // The last close of a socket with peers takes the kernel 12 to 15 ms for each: so not on the event loop.
-    await this.#posix.closeAsync(this.fd);
-  }
-}
-
-function open(posix: Posix, context: NamespaceContext, request: OpenTransportRequest): number {
-  const family = request.local?.family ?? request.remote?.family ?? 4;
-  const fd = context.run(() => posix.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP));
-  try {
-    if (family === 6) posix.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, request.dualStack ? 0 : 1);
-    bindTo(posix, fd, request.local, family);
-    return fd;
-  } catch (error) {
-    posix.close(fd);
-    throw error;
   }
 }
 
@@ -183,9 +40,4 @@ function enlarge(posix: Posix, fd: number, size: number): void {
   } catch {
     posix.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, size);
   }
-}
-
-function endpointOf(endpoint: IpEndpoint): Endpoint {
-  const { text, port, scopeId } = endpoint;
-  return scopeId === 0 ? { address: text, port } : { address: text, port, scopeId };
 }

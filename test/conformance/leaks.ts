@@ -2,7 +2,7 @@
  * What a case must not leave behind in this process: descriptors and threads.
  */
 
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, fstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { pause } from "./expect.ts";
 
@@ -46,11 +46,18 @@ export class LeakCheck {
 
 function holdings(): Holdings {
   return {
-    descriptors: listing("/proc/self/fd", (name) => readlinkSync(`/proc/self/fd/${name}`)),
+    descriptors: existsSync("/proc/self/fd")
+      ? listing("/proc/self/fd", (name) => readlinkSync(`/proc/self/fd/${name}`))
+      : listing("/dev/fd", kindOf),
     threads: listing("/proc/self/task", (name) =>
       readFileSync(`/proc/self/task/${name}/comm`, "utf8").trim(),
     ),
   };
+}
+
+/** FreeBSD (fdescfs): what kind a descriptor is of; which file it is of is not told. */
+function kindOf(name: string): string {
+  return `of mode ${fstatSync(Number(name)).mode.toString(8)}`;
 }
 
 function listing(folder: string, describe: (name: string) => string): Map<string, string> {

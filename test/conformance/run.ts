@@ -1,5 +1,5 @@
 /**
- * The plain runner: `node test/conformance/run.ts --subject linux [--filter TEXT] [--json FILE]
+ * The plain runner: `node test/conformance/run.ts --subject linux|freebsd [--filter TEXT] [--json FILE]
  * [--event-transport netlink|ffi|auto]`. Prints TAP; exit status 1 if a case failed or none was run.
  */
 import { writeFileSync } from "node:fs";
@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import type { TransportProtocol } from "../../src/core/model.ts";
 import type { Case } from "./case.ts";
 import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
+import { openFreebsdSubject } from "./freebsd/subject.ts";
 import { type EventTransport, openLinuxSubject, type Variant } from "./linux/subject.ts";
 import { mixedCases } from "./mixed/cases.ts";
 import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
@@ -17,7 +18,10 @@ import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
 import type { Subject } from "./world.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux|userspace|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|freebsd|userspace|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+
+/** What a guard against replays has to do with. */
+const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
 
 /** A subject that is opened when its turn comes, and the cases for it. */
 interface Round {
@@ -74,6 +78,7 @@ async function main(): Promise<number> {
 function rounds(subject: string, eventTransport: string): Round[] {
   if (subject === "userspace") return userspaceRounds();
   if (subject === "mixed") return mixedRounds();
+  if (subject === "freebsd") return freebsdRounds();
   if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
   const round = (transport: EventTransport, cases: readonly Case[], variant: Variant = {}): Round => ({
     open: () => openLinuxSubject(transport, variant),
@@ -91,6 +96,15 @@ function rounds(subject: string, eventTransport: string): Round[] {
     round("netlink", ALL_CASES),
     round("ffi", events, { name: "events by ffi" }),
     round("netlink", tcp, { name: "over TCP", protocol: "tcp" }),
+  ];
+}
+
+function freebsdRounds(): Round[] {
+  const variant = "replay protection";
+  const guarded = ALL_CASES.filter((each) => GUARDED_GROUPS.includes(each.group));
+  return [
+    { open: () => openFreebsdSubject(), cases: ALL_CASES, variant: undefined },
+    { open: () => openFreebsdSubject(variant), cases: guarded, variant },
   ];
 }
 

@@ -62,6 +62,11 @@ export function reachable(site: Site, transport: Transport, family: Family = 4):
   return unspecified ? { address: outside(site, family), port } : transport.local;
 }
 
+/** An endpoint as a site has to write it: a link-local address is on the site's own interface. */
+export function seenFrom(site: Site, endpoint: Endpoint): Endpoint {
+  return endpoint.scopeId ? { ...endpoint, scopeId: site.linkLocal.scopeId } : endpoint;
+}
+
 /** Makes an interface with addresses that is up. */
 export async function openHost(
   world: World,
@@ -134,7 +139,9 @@ export async function connect(
   const peerOf = (own: End, other: End): AddPeerOptions => ({
     id,
     transport: own.transport,
-    ...(own.transport.protocol === "udp" && { remote: reachable(other.site, other.transport, family) }),
+    ...(own.transport.protocol === "udp" && {
+      remote: seenFrom(own.site, reachable(other.site, other.transport, family)),
+    }),
     ...(own.dco.mode === "multipeer" && { vpn: other.vpn }),
   });
   const refs = {

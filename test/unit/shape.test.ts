@@ -5,8 +5,9 @@ import { describe, expect, expectTypeOf, test } from "vitest";
 import type { BackendDriver, BackendInterface } from "../../src/core/backend.ts";
 import type { Capabilities } from "../../src/core/capabilities.ts";
 import { eitherMode } from "../../src/core/either-mode.ts";
+import { FreebsdBackend } from "../../src/freebsd/backend.ts";
 import { freebsdCapabilities } from "../../src/freebsd/capabilities.ts";
-import { type FREEBSD_RULES, FreebsdInterface } from "../../src/freebsd/shape.ts";
+import { OvpnInterface as FreebsdInterface } from "../../src/freebsd/ovpn-interface.ts";
 import { LinuxBackend } from "../../src/linux/backend.ts";
 import { ovpnCapabilities } from "../../src/linux/capabilities.ts";
 import { LegacyInterface } from "../../src/linux/legacy.ts";
@@ -51,8 +52,10 @@ test("every backend's class is a backend's interface", () => {
   expectTypeOf(WindowsMultipeerInterface).instance.toExtend<BackendInterface>();
   expectTypeOf(UserspaceInterface).instance.toExtend<BackendInterface>();
   expectTypeOf<LinuxBackend>().toExtend<BackendDriver>();
-  expectTypeOf<typeof FREEBSD_RULES | typeof WINDOWS_RULES>().toExtend<BackendDriver["rules"]>();
-  expect(LinuxBackend.prototype).toHaveProperty("createInterface");
+  expectTypeOf<FreebsdBackend>().toExtend<BackendDriver>();
+  expectTypeOf<typeof WINDOWS_RULES>().toExtend<BackendDriver["rules"]>();
+  for (const { prototype } of [LinuxBackend, FreebsdBackend])
+    expect(prototype).toHaveProperty("createInterface");
 });
 
 describe.each(INTERFACES)("capabilities of %s", (_name, capabilities) => {

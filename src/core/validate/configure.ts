@@ -33,6 +33,10 @@ export function validateConfigure(
       field,
     });
   }
+  const metric = routes?.findIndex((route) => route.metric !== undefined) ?? -1;
+  if (metric >= 0 && !capabilities.routeMetric) {
+    throw unsupported("routeMetric", "routes have no metric here", { field: `routes[${metric}].metric` });
+  }
   if (bypass !== undefined && bypass.length > 0 && !capabilities.bypassRoutes) {
     throw unsupported("bypassRoutes", "this driver cannot keep routes outside the tunnel", {
       field: "bypass",

@@ -77,7 +77,6 @@ export const adoptCases = group("adopt", [
         name: "dk-replace",
         onExisting: "replace",
       });
-      if (world.capabilities.systemInterface) assert.notEqual(second.index, first.index);
       assert.equal(second.mode, "multipeer");
       await events.next("interface-removed");
       await events.next("closed");
@@ -112,17 +111,21 @@ export const adoptCases = group("adopt", [
       assert.equal(adopted.role, "owner");
       const [peer] = await adopted.peers();
       assert.equal(peer?.id, 1);
-      assert.deepEqual(peer?.vpn, client.vpn);
-      assert.deepEqual(peer?.remote, client.transport.local);
+      if (world.capabilities.readPeers) {
+        assert.deepEqual(peer?.vpn, client.vpn);
+        assert.deepEqual(peer?.remote, client.transport.local);
+      }
       const [key] = await adopted.keys(1);
-      assert.deepEqual([key?.slot, key?.id], ["primary", 0]);
+      if (world.capabilities.readKeys) assert.deepEqual([key?.slot, key?.id], ["primary", 0]);
       await assertReaches(world, client, server.vpn.ipv4);
       await adopted.close();
       await assertReaches(world, client, server.vpn.ipv4);
     },
   },
   {
-    ...adopts,
+    needs: (capabilities, sites) =>
+      adopts.needs?.(capabilities, sites) ??
+      (capabilities.readKeys ? undefined : "the kernel does not tell what the slots of others' peers hold"),
     name: "an adopting owner may change peers and keys by the rules of the slots",
     async run(world) {
       const { tunnel, adopted } = await adoptServer(world, {});
@@ -142,6 +145,8 @@ export const adoptCases = group("adopt", [
     async run(world) {
       const { tunnel, adopted } = await adoptServer(world, { peers: "flush" });
       assert.deepEqual(await adopted.peers(), []);
+      // Where there are no observers, events come to one reader only: the new owner.
+      if (!world.capabilities.observe) return;
       const { reason } = await tunnel.server.events.next("peer-deleted");
       assert.equal(reason, "external");
       assert.deepEqual(await tunnel.server.dco.peers(), []);
@@ -153,6 +158,7 @@ export const adoptCases = group("adopt", [
     async run(world) {
       await world.addInterface(world.server, "dk-foreign");
       const adopted = await world.driver.adoptInterface("dk-foreign", {
+        mode: "p2p",
         deleteOnClose: true,
         ...world.server.extras,
       });

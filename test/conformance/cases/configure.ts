@@ -17,6 +17,11 @@ async function seen(world: World, dco: DcoInterface): Promise<SystemInterface> {
   return found;
 }
 
+/** A metric, where routes have one. */
+function metricOf(world: World, metric: number): { metric?: number } {
+  return world.capabilities.routeMetric ? { metric } : {};
+}
+
 export const configureCases = group("configure", [
   {
     ...SYSTEM,
@@ -74,7 +79,7 @@ export const configureCases = group("configure", [
         addresses: ["10.8.0.1/24", "fd00:8::1/64"],
         mtu: 1400,
         up: true,
-        routes: ["10.20.0.0/16", { destination: "fd00:20::/48", metric: 77 }],
+        routes: ["10.20.0.0/16", { destination: "fd00:20::/48", ...metricOf(world, 77) }],
       };
       await dco.configure(config);
       const first = await seen(world, dco);
@@ -91,28 +96,30 @@ export const configureCases = group("configure", [
     ...SYSTEM,
     name: "routes are added, replaced and removed, with next hop and metric, IPv4 and IPv6",
     async run(world) {
+      const metric = metricOf(world, 50);
+      const shown = world.capabilities.routeMetric ? " metric 50" : "";
       const dco = await world.createInterface(world.server, { mode: "multipeer" });
       await dco.configure({
         addresses: ["10.8.0.1/24", "fd00:8::1/64"],
         up: true,
         routes: [
           "10.20.0.0/16",
-          { destination: "10.21.0.0/16", via: "10.8.0.2", metric: 50 },
+          { destination: "10.21.0.0/16", via: "10.8.0.2", ...metric },
           { destination: "fd00:20::/48", via: "fd00:8::2" },
           "fd00:21::1",
         ],
       });
       assert.deepEqual((await seen(world, dco)).routes, [
         "10.20.0.0/16",
-        "10.21.0.0/16 via 10.8.0.2 metric 50",
+        `10.21.0.0/16 via 10.8.0.2${shown}`,
         "fd00:20::/48 via fd00:8::2",
         "fd00:21::1",
       ]);
       await dco.configure({
-        routes: [{ destination: "10.21.0.0/16", via: "10.8.0.3", metric: 50 }, "fd00:21::1", "10.22.0.1"],
+        routes: [{ destination: "10.21.0.0/16", via: "10.8.0.3", ...metric }, "fd00:21::1", "10.22.0.1"],
       });
       assert.deepEqual((await seen(world, dco)).routes, [
-        "10.21.0.0/16 via 10.8.0.3 metric 50",
+        `10.21.0.0/16 via 10.8.0.3${shown}`,
         "10.22.0.1",
         "fd00:21::1",
       ]);

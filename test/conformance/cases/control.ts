@@ -50,7 +50,8 @@ export const controlCases = group("control packets", [
       await client.transport.send(two, { to: reachable(server.site, server.transport) });
       await expectPacket(server.transport, two);
       const remote = reachable(server.site, server.transport);
-      const third = await client.dco.openTransport({ protocol: "udp", remote });
+      const other = await world.createInterface(client.site, { mode: "p2p" });
+      const third = await other.openTransport({ protocol: "udp", remote });
       const three = controlPacket();
       await third.send(three);
       assert.equal((await expectPacket(server.transport, three)).from.port, third.local?.port);

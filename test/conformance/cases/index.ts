@@ -17,6 +17,7 @@ import { driverCases } from "./driver.ts";
 import { enduranceCases } from "./endurance.ts";
 import { eventCases } from "./events.ts";
 import { floatCases } from "./float.ts";
+import { freebsdCases } from "./freebsd.ts";
 import { fullTunnelCases } from "./full-tunnel.ts";
 import { keyCases } from "./keys.ts";
 import { killedCases } from "./killed.ts";
@@ -82,6 +83,7 @@ export const ALL_CASES: readonly Case[] = [
   ...killedCases,
   ...secretCases,
   ...descriptorCases,
+  ...freebsdCases,
   ...enduranceCases,
 ];
 

@@ -111,7 +111,7 @@ export const lifetimeCases = group("lifetimes", [
       const { extras } = world.server;
       const controller = new AbortController();
       const creating = world.driver.createInterface({ mode: "p2p", signal: controller.signal, ...extras });
-      setImmediate(() => controller.abort());
+      queueMicrotask(() => controller.abort());
       await rejects(creating, "aborted", { effect: "none" });
       const other = await world.openDriver();
       await eventually(

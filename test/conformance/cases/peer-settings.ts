@@ -52,6 +52,7 @@ export const peerSettingCases = group("peer settings", [
         assert.equal((await client.dco.peer(1)).remote?.address, local);
       };
       await sent();
+      if (!world.capabilities.setRemote) return;
       await server.dco.setPeer(1, { remote: client.transport.local as { address: string; port: number } });
       await sent();
     },
@@ -99,13 +100,16 @@ export const peerSettingCases = group("peer settings", [
       const { server, client } = await openTunnel(world, { server: { keepalive }, client: { keepalive } });
       for (const end of [server, client]) {
         const stats = async () => (await end.dco.stats())[0];
-        const enough = await eventually(
-          "packets of the other end",
-          stats,
-          (now) => (now?.link?.rxBytes ?? 0n) > 100n && (now?.link?.txBytes ?? 0n) > 100n,
-        );
-        assert.equal(enough?.tunnel?.rxBytes, 0n, "pings are no packets of the tunnel");
-        assert.equal(enough?.tunnel?.txBytes, 0n);
+        const { linkStats } = world.capabilities;
+        const enough = await eventually("packets of the other end", stats, (now) => {
+          // A kernel that counts one kind of packets only may count pings among them.
+          const counted = linkStats ? now?.link : now?.tunnel;
+          return (counted?.rxBytes ?? 0n) > 100n && (counted?.txBytes ?? 0n) > 100n;
+        });
+        if (linkStats) {
+          assert.equal(enough?.tunnel?.rxBytes, 0n, "pings are no packets of the tunnel");
+          assert.equal(enough?.tunnel?.txBytes, 0n);
+        }
         assert.deepEqual(end.events.of("peer-deleted"), []);
       }
     },

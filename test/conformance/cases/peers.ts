@@ -53,7 +53,7 @@ export const peerCases = group("peers", [
     async run(world) {
       const { dco } = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
       const verbs: Record<string, (dco: DcoInterface) => Promise<unknown>> = {
-        setPeer: (dco) => dco.setPeer(5, { keepalive: "off" }),
+        setPeer: (dco) => dco.setPeer(5, { keepalive: { interval: 10, timeout: 60 } }),
         removePeer: (dco) => dco.removePeer(5),
         peer: (dco) => dco.peer(5),
         installKey: (dco) => dco.installKey(5, freshKey()),

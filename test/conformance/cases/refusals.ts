@@ -20,7 +20,9 @@ const twoDrivers: Pick<Case, "needs"> = {
 
 export const refusalCases: Case[] = group("refusals", [
   {
-    ...twoDrivers,
+    needs: (capabilities, sites) =>
+      twoDrivers.needs?.(capabilities, sites) ??
+      (capabilities.maxTransports > 1 ? undefined : "the peers of an interface share one socket"),
     name: "a peer that somebody else added is exists, with the kernel's errno and text",
     async run(world) {
       const { dco, transport } = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
@@ -62,7 +64,7 @@ export const refusalCases: Case[] = group("refusals", [
       }
       const other = await (await world.openDriver()).adoptInterface(dco.name, world.server.extras);
       const verbs = [
-        (id: number) => dco.setPeer(id, { remote: NOWHERE }),
+        (id: number) => dco.setPeer(id, { keepalive: { interval: 20, timeout: 120 } }),
         (id: number) => dco.removePeer(id),
         (id: number) => dco.peer(id),
         (id: number) => dco.installKey(id, freshKey(2)),

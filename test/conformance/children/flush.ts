@@ -3,10 +3,10 @@
  *
  * Arguments: a JSON object { name }. Prints how many there were.
  */
-import { openLinuxDriver } from "../../../src/linux/index.ts";
+import { openDriver } from "../../../src/index.ts";
 
 const { name } = JSON.parse(process.argv[2] as string) as { name: string };
-const driver = await openLinuxDriver();
+const driver = await openDriver();
 const dco = await driver.adoptInterface(name);
 const results = await dco.removePeers((await dco.peers()).map(({ id }) => id));
 await driver.close();

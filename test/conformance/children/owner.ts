@@ -4,7 +4,7 @@
  * Arguments: a JSON object { name, address, peers }. Prints `ready` when the peers are there.
  */
 import { flushCompileCache } from "node:module";
-import { openLinuxDriver } from "../../../src/linux/index.ts";
+import { openDriver } from "../../../src/index.ts";
 
 interface Order {
   readonly name: string;
@@ -14,7 +14,7 @@ interface Order {
 }
 
 const { name, address, peers } = JSON.parse(process.argv[2] as string) as Order;
-const driver = await openLinuxDriver();
+const driver = await openDriver();
 flushCompileCache();
 const dco = await driver.adoptInterface(name);
 const transport = await dco.openTransport({ protocol: "udp", local: { address, port: 0 } });

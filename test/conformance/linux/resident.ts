@@ -30,8 +30,10 @@ export class Resident {
   readonly #started: Promise<void>;
   #last = 0;
 
-  constructor(namespace: string) {
-    const shell = spawn("nsenter", [`--net=/run/netns/${namespace}`, "sh", "-c", "echo ready; exec sh"], {
+  /** @param enter the command that enters the namespace, or what stands for one, and runs the rest there */
+  constructor(namespace: string, enter = ["nsenter", `--net=/run/netns/${namespace}`]) {
+    const [program = "", ...args] = enter;
+    const shell = spawn(program, [...args, "sh", "-c", "echo ready; exec sh"], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     this.#shell = shell;

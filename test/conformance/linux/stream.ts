@@ -17,7 +17,7 @@ import {
   SO_RCVBUF,
   SOCK_STREAM,
   SOL_SOCKET,
-} from "../../../src/linux/socket-address.ts";
+} from "../../../src/sockets/socket-address.ts";
 import { inTime, pause } from "../expect.ts";
 import type { ForeignListener, ForeignStream } from "../world.ts";
 import type { LinuxSite } from "./network.ts";

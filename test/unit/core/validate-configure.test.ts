@@ -120,5 +120,7 @@ describe("configure", () => {
   it("refuses a bypass where the driver has none", () => {
     const kernel = capabilities({ bypassRoutes: false });
     expectUnsupported(() => configure({ bypass: ["198.51.100.1"] }, kernel), "bypassRoutes");
+    const routes = ["10.20.0.0/16", { destination: "10.21.0.0/16", metric: 0 }];
+    expectUnsupported(() => configure({ routes }, capabilities({ routeMetric: false })), "routeMetric");
   });
 });

@@ -4,7 +4,7 @@
 import type { FdWatcher, Ffi } from "../../../src/ffi/index.ts";
 import type { Posix } from "../../../src/ffi/posix.ts";
 import { packSockaddr } from "../../../src/ffi/sockaddr.ts";
-import { AF_INET, SO_DOMAIN } from "../../../src/linux/socket-address.ts";
+import { AF_INET, SO_DOMAIN } from "../../../src/sockets/socket-address.ts";
 
 export const EAGAIN = 11;
 

@@ -10,8 +10,8 @@ import { type Ffi, loadFfi } from "../../../src/ffi/index.ts";
 import { createPosix, type Posix } from "../../../src/ffi/posix.ts";
 import { packSockaddr } from "../../../src/ffi/sockaddr.ts";
 import type { NamespaceContext } from "../../../src/linux/context.ts";
-import { AF_INET, SOCK_DGRAM } from "../../../src/linux/socket-address.ts";
 import { openUdpTransport, type UdpTransport } from "../../../src/linux/udp-transport.ts";
+import { AF_INET, SOCK_DGRAM } from "../../../src/sockets/socket-address.ts";
 
 const context = { run: <T>(body: () => T) => body() } as NamespaceContext;
 const loopback = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1), text: "127.0.0.1", scopeId: 0 } as const;

@@ -1,15 +1,17 @@
 /**
- * Reading a UDP socket in the event loop: by the FFI's watcher, or by Node where that has none.
+ * Reading a UDP socket in the event loop: by the FFI's watcher; where that has none by Node, or under Bun, which does
+ * not take descriptors, by looking again and again.
  */
 import { createSocket } from "node:dgram";
 import { formatIp, parseIp, unmapIpv4 } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
-import { errnoError } from "../ffi/errno.ts";
+import { errnoError, errnoNumber } from "../ffi/errno.ts";
 import type { Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
 import { SOCKADDR_BYTES, unpackSockaddr } from "../ffi/sockaddr.ts";
+import { watch } from "./watch.ts";
 
-const EAGAIN = 11;
+const EAGAIN = errnoNumber("EAGAIN") as number;
 const EBADF = 9;
 
 /** The largest datagram. */
@@ -21,6 +23,8 @@ const BATCH = 64;
 /** What the reader hands on. */
 export interface UdpHandlers {
   onPacket(data: Uint8Array, from: Endpoint): void;
+  /** The socket has been woken up, and has been read. */
+  onWake?(): void;
   onEnd(error: Error): void;
 }
 
@@ -35,14 +39,15 @@ export function readUdp(
   family: 4 | 6,
   handlers: UdpHandlers,
 ): StopReading {
-  return ffi.features.fdWatcher ? byWatcher(ffi, posix, fd, handlers) : byNode(posix, fd, family, handlers);
+  const watched = ffi.features.fdWatcher || "bun" in process.versions;
+  return watched ? byCalls(ffi, posix, fd, handlers) : byNode(posix, fd, family, handlers);
 }
 
-function byWatcher(ffi: Ffi, posix: Posix, fd: number, handlers: UdpHandlers): StopReading {
+function byCalls(ffi: Ffi, posix: Posix, fd: number, handlers: UdpHandlers): StopReading {
   const buffer = Buffer.alloc(DATAGRAM_BYTES);
   const address = Buffer.alloc(SOCKADDR_BYTES);
   let stopped = false;
-  const read = () => {
+  const readBatch = () => {
     for (let n = 0; n < BATCH && !stopped; n++) {
       const size = posix.recvfrom(fd, buffer, 0, address);
       if (size === -EAGAIN) return;
@@ -57,7 +62,11 @@ function byWatcher(ffi: Ffi, posix: Posix, fd: number, handlers: UdpHandlers): S
       if (from) handlers.onPacket(Uint8Array.from(buffer.subarray(0, size)), senderOf(from));
     }
   };
-  const watcher = ffi.watchReadable(fd, read, { onError: (error) => handlers.onEnd(error) });
+  const read = () => {
+    readBatch();
+    if (!stopped) handlers.onWake?.();
+  };
+  const watcher = watch(ffi, fd, read, { onError: (error) => handlers.onEnd(error) });
   return async () => {
     stopped = true;
     watcher.close();

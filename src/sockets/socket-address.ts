@@ -8,23 +8,28 @@ import type { Endpoint } from "../core/model.ts";
 import type { Posix } from "../ffi/posix.ts";
 import { packSockaddrBytes, SOCKADDR_BYTES, type SocketEndpoint, unpackSockaddr } from "../ffi/sockaddr.ts";
 
+const FREEBSD = process.platform === "freebsd";
+
+/** Linux asm-generic/socket.h; FreeBSD sys/socket.h. */
 export const AF_INET = 2;
-export const AF_INET6 = 10;
+export const AF_INET6 = FREEBSD ? 28 : 10;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
-export const SOL_SOCKET = 1;
-export const SO_TYPE = 3;
-export const SO_ERROR = 4;
-export const SO_RCVBUF = 8;
+export const SOL_SOCKET = FREEBSD ? 0xffff : 1;
+export const SO_TYPE = FREEBSD ? 0x1008 : 3;
+export const SO_ERROR = FREEBSD ? 0x1007 : 4;
+export const SO_RCVBUF = FREEBSD ? 0x1002 : 8;
+export const SO_PROTOCOL = FREEBSD ? 0x1016 : 38;
+export const SO_DOMAIN = FREEBSD ? 0x1019 : 39;
+export const IPPROTO_IPV6 = 41;
+export const IPV6_V6ONLY = FREEBSD ? 27 : 26;
+
+/** Of Linux alone. */
 export const SO_RCVLOWAT = 18;
 export const SO_RCVBUFFORCE = 33;
-export const SO_PROTOCOL = 38;
-export const SO_DOMAIN = 39;
 export const SO_MEMINFO = 55;
-export const IPPROTO_IPV6 = 41;
-export const IPV6_V6ONLY = 26;
 
 /** The address that a socket is bound to; undefined for one that is not an IP socket. */
 export function boundTo(posix: Posix, fd: number): Endpoint | undefined {
@@ -47,7 +52,12 @@ export function socketAddress(endpoint: IpEndpoint, family: 4 | 6): Buffer {
 }
 
 /** Binds a socket, to any address and port if none is given. Errors: `busy`, `socket`, `permission`. */
-export function bindTo(posix: Posix, fd: number, local: IpEndpoint | undefined, family: 4 | 6): void {
+export function bindTo(
+  posix: Pick<Posix, "bind">,
+  fd: number,
+  local: IpEndpoint | undefined,
+  family: 4 | 6,
+): void {
   try {
     posix.bind(fd, local ? socketAddress(local, family) : anyAddress(family));
   } catch (error) {
@@ -68,8 +78,8 @@ export function bindTo(posix: Posix, fd: number, local: IpEndpoint | undefined, 
 
 const BIND_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRINUSE: "is in use",
-  EADDRNOTAVAIL: "is not an address of this host or network namespace",
-  EACCES: "is a port below 1024, which needs CAP_NET_BIND_SERVICE",
+  EADDRNOTAVAIL: `is not an address of this host or ${FREEBSD ? "jail" : "network namespace"}`,
+  EACCES: `is a port below 1024, which needs ${FREEBSD ? "root" : "CAP_NET_BIND_SERVICE"}`,
 };
 
 /** As a caller would write it. */
