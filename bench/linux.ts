@@ -1,7 +1,7 @@
 /**
  * The bench on a Linux kernel with the module `ovpn`, as root: dcokit next to a C program, in turn.
  *
- *   node bench/linux.ts PROGRAM ROWS_FILE [--peers N] [--rounds N] [--singles N] [--removals N]
+ *   node bench/linux.ts PROGRAM ROWS_FILE [--peers N] [--rounds N] [--warm-up N] [--singles N] [--removals N]
  */
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -14,7 +14,10 @@ import { watched } from "./loop.ts";
 import { type Phase, runPhases } from "./phases.ts";
 import { limitRow, loopRow, median, type Row, rateRow } from "./rows.ts";
 
-/** A round of so many peers comes first and is not counted: by then V8 has compiled what runs often. */
+/**
+ * Rounds of so many peers come first and are not compared: a server that has been at work for a while is measured, and
+ * under emulation V8 takes several rounds to compile what runs often. The very first round has rows of its own.
+ */
 const WARM_UP_PEERS = 2000;
 
 /** The idle loop is watched so long before each round. */
@@ -28,6 +31,7 @@ const { values, positionals } = parseArgs({
   options: {
     peers: { type: "string", default: "10000" },
     rounds: { type: "string", default: "3" },
+    "warm-up": { type: "string", default: "5" },
     singles: { type: "string", default: "1000" },
     removals: { type: "string", default: "1000" },
   },
@@ -45,7 +49,11 @@ const theirs: Record<string, Phase>[] = [];
 const ours: Record<string, Phase>[] = [];
 const idle: number[] = [];
 const warmUp = Math.min(WARM_UP_PEERS, peers);
-await runPhases(driver, warmUp, Math.min(warmUp, singles));
+const cold = await runPhases(driver, warmUp, Math.min(warmUp, singles));
+for (let round = 2; round <= Number(values["warm-up"]); round++) {
+  await runPhases(driver, warmUp, Math.min(warmUp, singles));
+}
+say(`${values["warm-up"]} rounds of ${warmUp} peers to warm up are done`);
 for (let round = 1; round <= Number(values.rounds); round++) {
   const { stdout } = await run(program, ["phases", String(peers), String(removals), String(singles)]);
   theirs.push(JSON.parse(stdout));
@@ -68,6 +76,9 @@ const rows: Row[] = [
       of(ours, name).map(({ loop }) => loop?.p99 ?? Number.NaN),
       idle,
     ),
+  ),
+  ...phases.map((name) =>
+    limitRow(`first round, ${name}`, unitOf(name), rate(cold[name] as Phase), null, `${warmUp} peers, cold`),
   ),
   limitRow("event to callback, median", "ms", median(delays), null, "behind a C listener"),
   limitRow("event to callback, max", "ms", Math.max(...delays), null, "behind a C listener"),

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: prints a table. Targets are shown, never asserted.
  *
- *   npm run bench -- [--json FILE] [--peers N] [--rounds N] [--singles N] [--removals N]
+ *   npm run bench -- [--json FILE] [--peers N] [--rounds N] [--warm-up N] [--singles N] [--removals N]
  *
  * What needs the kernel runs in a virtual machine unless DCOKIT_RUN_IN=host is set; ci/bench decides.
  */
@@ -21,7 +21,14 @@ const TIMEOUT = 3600;
 const root = fileURLToPath(new URL("..", import.meta.url));
 const number = { type: "string" } as const;
 const { values } = parseArgs({
-  options: { json: number, peers: number, rounds: number, singles: number, removals: number },
+  options: {
+    json: number,
+    peers: number,
+    rounds: number,
+    "warm-up": number,
+    singles: number,
+    removals: number,
+  },
 });
 const { json, ...forGuest } = values;
 for (const [name, value] of Object.entries(forGuest)) {

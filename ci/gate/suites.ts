@@ -156,19 +156,39 @@ class ClosingLine {
   #counts: [passed: number, failed: number, skipped: number] | undefined;
   #kernel: string | undefined;
   readonly #omitted: string[] = [];
+  /** Names of cases, by why they were skipped. */
+  readonly #skipped = new Map<string, string[]>();
 
   read(line: string): void {
     const counts = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/.exec(line);
     // Only the last line counts: anything after it means that the runner went on.
     this.#counts = counts ? [Number(counts[1]), Number(counts[2]), Number(counts[3] ?? 0)] : undefined;
     this.#kernel ??= /^# kernel (\S+)$/.exec(line)?.[1];
-    const omitted = /^# not run: (.+)$/.exec(line)?.[1] ?? /^\s*ok \d+ - (.+# SKIP.*)$/i.exec(line)?.[1];
+    const omitted = /^# not run: (.+)$/.exec(line)?.[1];
     if (omitted !== undefined) this.#omitted.push(omitted);
+    const skipped = /^\s*ok \d+ - (.+?) # SKIP ?(.*)$/i.exec(line);
+    if (skipped) this.#skip(skipped[1] as string, skipped[2] || "no reason given");
     if (!counts) console.log(line);
   }
 
+  #skip(name: string, reason: string): void {
+    const names = this.#skipped.get(reason);
+    if (names) names.push(name);
+    else this.#skipped.set(reason, [name]);
+  }
+
+  /** Cases that were skipped for the same reason in one line; their names are in the output. */
+  #reasons(): string[] {
+    return [...this.#skipped].map(([reason, [name, ...others]]) =>
+      others.length === 0 ? `skipped: ${name}: ${reason}` : `${others.length + 1} cases skipped: ${reason}`,
+    );
+  }
+
   result(ended: Ended): SuiteResult {
-    const seen = { omitted: this.#omitted, ...(this.#kernel === undefined ? {} : { kernel: this.#kernel }) };
+    const seen = {
+      omitted: [...this.#omitted, ...this.#reasons()],
+      ...(this.#kernel === undefined ? {} : { kernel: this.#kernel }),
+    };
     if (!this.#counts) return { ...broken(`it printed no counts: ${ended.problem ?? "status 0"}`), ...seen };
     const [passed, failed, skipped] = this.#counts;
     if (passed + failed === 0) return { ...broken("no case was run"), skipped, ...seen };
