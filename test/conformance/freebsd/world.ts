@@ -6,6 +6,7 @@ import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import { DcoError } from "../../../src/core/errors.ts";
 import type { CreateInterfaceOptions, InterfaceConfig } from "../../../src/core/model.ts";
+import { Cleanups } from "../cleanups.ts";
 import type { ClosableWorld, ForeignOwner, ForeignSocket, PingOptions, Site } from "../world.ts";
 import type { FreebsdSite, Network } from "./network.ts";
 import { startPing } from "./ping.ts";
@@ -23,8 +24,7 @@ export class FreebsdWorld implements ClosableWorld {
   readonly clients: readonly [FreebsdSite, FreebsdSite, FreebsdSite];
   readonly #network: Network;
   readonly #open: () => Promise<DcoDriver>;
-  readonly #cleanups: (() => unknown)[] = [];
-  #closed = false;
+  readonly #cleanups = new Cleanups();
 
   /** @param open makes a driver */
   constructor(network: Network, driver: DcoDriver, open: () => Promise<DcoDriver>) {
@@ -78,8 +78,7 @@ export class FreebsdWorld implements ClosableWorld {
   }
 
   onClose(cleanup: () => unknown): void {
-    if (this.#closed) void cleanup();
-    else this.#cleanups.push(cleanup);
+    this.#cleanups.add(cleanup);
   }
 
   async ping(from: Site, to: string, options: PingOptions = {}) {
@@ -152,18 +151,8 @@ export class FreebsdWorld implements ClosableWorld {
     return { kill };
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    const failures: unknown[] = [];
-    for (const cleanup of this.#cleanups.splice(0).reverse()) {
-      try {
-        await cleanup();
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length === 1) throw failures[0];
-    if (failures.length > 1) throw new AggregateError(failures, "several things could not be closed");
+  close(): Promise<void> {
+    return this.#cleanups.run();
   }
 
   async #addLink(site: Site, name: string, kind: string): Promise<void> {

@@ -10,6 +10,7 @@ import type {
   InterfaceConfig,
   TransportProtocol,
 } from "../../../src/core/model.ts";
+import { Cleanups } from "../cleanups.ts";
 import type {
   ClosableWorld,
   ForeignListener,
@@ -39,8 +40,7 @@ export class LinuxWorld implements ClosableWorld {
   readonly clients: readonly [LinuxSite, LinuxSite, LinuxSite];
   readonly #network: Network;
   readonly #open: OpenLinux;
-  readonly #cleanups: (() => unknown)[] = [];
-  #closed = false;
+  readonly #cleanups = new Cleanups();
 
   /** @param open makes a driver */
   constructor(network: Network, driver: DcoDriver, open: OpenLinux, protocol: TransportProtocol) {
@@ -85,8 +85,7 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   onClose(cleanup: () => unknown): void {
-    if (this.#closed) void cleanup();
-    else this.#cleanups.push(cleanup);
+    this.#cleanups.add(cleanup);
   }
 
   async ping(from: Site, to: string, options: PingOptions = {}) {
@@ -169,18 +168,8 @@ export class LinuxWorld implements ClosableWorld {
     return startOwner(this, site, name, peers);
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    const failures: unknown[] = [];
-    for (const cleanup of this.#cleanups.splice(0).reverse()) {
-      try {
-        await cleanup();
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length === 1) throw failures[0];
-    if (failures.length > 1) throw new AggregateError(failures, "several things could not be closed");
+  close(): Promise<void> {
+    return this.#cleanups.run();
   }
 
   async #addLink(site: Site, name: string, kind: string): Promise<void> {

@@ -13,6 +13,7 @@ import type {
   TransportProtocol,
 } from "../../../src/core/model.ts";
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
+import { Cleanups } from "../cleanups.ts";
 import { inTime } from "../expect.ts";
 import type {
   ClosableWorld,
@@ -36,9 +37,8 @@ export class UserspaceWorld implements ClosableWorld {
   readonly server: UserspaceSite;
   readonly clients: readonly [UserspaceSite, UserspaceSite, UserspaceSite];
   readonly #network: string;
-  readonly #cleanups: (() => unknown)[] = [];
+  readonly #cleanups = new Cleanups();
   #nextAddress = 100;
-  #closed = false;
 
   /** @param network the first three numbers of the sites' addresses, of loopback */
   constructor(network: string, protocol: TransportProtocol) {
@@ -100,8 +100,7 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   onClose(cleanup: () => unknown): void {
-    if (this.#closed) void cleanup();
-    else this.#cleanups.push(cleanup);
+    this.#cleanups.add(cleanup);
   }
 
   async ping(from: Site, to: string, options: PingOptions = {}) {
@@ -193,18 +192,8 @@ export class UserspaceWorld implements ClosableWorld {
   startOwner = absent("interfaces of other processes");
   flushWhileStanding = absent("interfaces of other processes");
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    const failures: unknown[] = [];
-    for (const cleanup of this.#cleanups.splice(0).reverse()) {
-      try {
-        await cleanup();
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length === 1) throw failures[0];
-    if (failures.length > 1) throw new AggregateError(failures, "several things could not be closed");
+  close(): Promise<void> {
+    return this.#cleanups.run();
   }
 
   #driver(firstPacketId?: number): DcoDriver {
