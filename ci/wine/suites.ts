@@ -14,4 +14,11 @@ export interface Suite {
 
 export const SUITES: readonly Suite[] = [
   { name: "simulator", entry: "test/windows/run.ts", args: [], flags: ["--expose-gc"], seconds: 180 },
+  {
+    name: "userspace",
+    entry: "test/conformance/run.ts",
+    args: ["--subject", "userspace"],
+    flags: ["--expose-gc"],
+    seconds: 300,
+  },
 ];
