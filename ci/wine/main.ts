@@ -2,7 +2,7 @@
  * `npm run test:wine`: the Windows tests under Wine, see README.md beside it. Prints TAP and, as its last line,
  * `N passed, N failed, N skipped`; exit status 0 if nothing failed.
  */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { inRoot } from "../paths.ts";
@@ -10,7 +10,7 @@ import { bundle } from "./bundle.ts";
 import { buildDriver, installDriver } from "./driver.ts";
 import { checkLayouts } from "./layouts.ts";
 import { programs } from "./programs.ts";
-import { WineSession } from "./session.ts";
+import { makeRunFolder, WineSession } from "./session.ts";
 import { SUITES, type Suite } from "./suites.ts";
 import { Tally } from "./tally.ts";
 
@@ -50,9 +50,7 @@ async function main({ suites, filter, json }: Options): Promise<number> {
   const why = process.env["DCOKIT_WINE_MISSING_WHY"] ?? "";
   if (missing !== "" || why !== "")
     throw new Error(`NOT RUN: ${[missing, why].filter((text) => text).join(": ")}`);
-  const base = inRoot("build", "wine");
-  mkdirSync(base, { recursive: true });
-  const folder = mkdtempSync(join(base, "run-"));
+  const folder = makeRunFolder(inRoot("build", "wine"));
   let session: WineSession | undefined;
   const end = () => {
     session?.close();
