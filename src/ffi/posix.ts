@@ -39,6 +39,10 @@ export interface Posix {
   recv(fd: number, bytes: Uint8Array, flags: number): number;
   /** Fills `address` with the sender, if given; @returns bytes, or `-errno` */
   recvfrom(fd: number, bytes: Uint8Array, flags: number, address?: Uint8Array): number;
+  /** For what is no socket; @returns bytes, or `-errno` */
+  read(fd: number, bytes: Uint8Array): number;
+  /** For what is no socket; @returns bytes, or `-errno` */
+  write(fd: number, bytes: Uint8Array): number;
   close(fd: number): void;
   /** Closes on a pool thread: the last close of an attached socket takes long. */
   closeAsync(fd: number): Promise<void>;
@@ -106,6 +110,8 @@ export function createPosix(ffi: Ffi): Posix {
   const sendto = transfer("sendto", "i32", "buffer", "usize", "i32", "buffer", "u32");
   const recv = transfer("recv", "i32", "buffer", "usize", "i32");
   const recvfrom = transfer("recvfrom", "i32", "buffer", "usize", "i32", "buffer", "buffer");
+  const read = transfer("read", "i32", "buffer", "usize");
+  const write = transfer("write", "i32", "buffer", "usize");
   const close = call("close", "i32");
   const fcntl = call("fcntl", "i32", "i32", "i32");
   const open = call("open", "string", "i32", "u32");
@@ -216,6 +222,18 @@ export function createPosix(ffi: Ffi): Posix {
       for (;;) {
         if (address) length.writeUInt32LE(address.length, 0);
         const result = recvfrom(fd, bytes, bytes.length, flags, address ?? null, address ? length : null);
+        if (result !== -EINTR) return result;
+      }
+    },
+    read(fd, bytes) {
+      for (;;) {
+        const result = read(fd, bytes, bytes.length);
+        if (result !== -EINTR) return result;
+      }
+    },
+    write(fd, bytes) {
+      for (;;) {
+        const result = write(fd, bytes, bytes.length);
         if (result !== -EINTR) return result;
       }
     },

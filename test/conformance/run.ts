@@ -1,5 +1,5 @@
 /**
- * The plain runner: `node test/conformance/run.ts --subject linux|freebsd [--filter TEXT] [--json FILE]
+ * The plain runner: `node test/conformance/run.ts --subject linux|freebsd|... [--filter TEXT] [--json FILE]
  * [--event-transport netlink|ffi|auto]`. Prints TAP; exit status 1 if a case failed or none was run.
  */
 import { writeFileSync } from "node:fs";
@@ -10,15 +10,17 @@ import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
 import { openFreebsdSubject } from "./freebsd/subject.ts";
 import { type EventTransport, openLinuxSubject, type Variant } from "./linux/subject.ts";
 import { mixedCases } from "./mixed/cases.ts";
+import type { Device } from "./mixed/placed.ts";
 import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
 import { type CaseResult, caseName, Runner } from "./runner.ts";
+import { isForTun, openTunSubject } from "./tun/subject.ts";
 import { userspaceCases } from "./userspace/cases.ts";
 import { openUserspaceSubject } from "./userspace/subject.ts";
 import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
 import type { Subject } from "./world.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux|freebsd|userspace|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|freebsd|userspace|tun|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** What a guard against replays has to do with. */
 const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
@@ -78,6 +80,7 @@ async function main(): Promise<number> {
 function rounds(subject: string, eventTransport: string): Round[] {
   if (subject === "userspace") return userspaceRounds();
   if (subject === "mixed") return mixedRounds();
+  if (subject === "tun") return tunRounds();
   if (subject === "freebsd") return freebsdRounds();
   if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
   const round = (transport: EventTransport, cases: readonly Case[], variant: Variant = {}): Round => ({
@@ -124,14 +127,35 @@ function userspaceRounds(): Round[] {
   ];
 }
 
+function tunRounds(): Round[] {
+  const round = (cases: readonly Case[], protocol: TransportProtocol, variant?: string): Round => ({
+    open: () => openTunSubject(protocol, variant),
+    cases,
+    variant,
+  });
+  return [
+    round(ALL_CASES.filter(isForTun), "udp"),
+    round(
+      ALL_CASES.filter((each) => each.overTcp && isForTun(each)),
+      "tcp",
+      "over TCP",
+    ),
+  ];
+}
+
 function mixedRounds(): Round[] {
-  const round = (where: "clients" | "server", protocol: TransportProtocol): Round => {
-    const variant = `userspace ${where}${protocol === "tcp" ? ", over TCP" : ""}`;
+  const round = (where: "clients" | "server", protocol: TransportProtocol, device: Device): Round => {
+    const variant = `${device === "tun" ? "TUN" : "userspace"} ${where}${protocol === "tcp" ? ", over TCP" : ""}`;
     const both = [...mixedCases, ...ALL_CASES.filter(isForBoth)];
     const cases = protocol === "tcp" ? both.filter(({ overTcp }) => overTcp) : both;
-    return { open: () => openMixedSubject(where, protocol, variant), cases, variant };
+    return { open: () => openMixedSubject(where, device, protocol, variant), cases, variant };
   };
-  return [round("clients", "udp"), round("server", "udp"), round("clients", "tcp"), round("server", "tcp")];
+  return (["stream", "tun"] as const).flatMap((device) => [
+    round("clients", "udp", device),
+    round("server", "udp", device),
+    round("clients", "tcp", device),
+    round("server", "tcp", device),
+  ]);
 }
 
 function summarise(subject: Subject, results: readonly CaseResult[]): string[] {
