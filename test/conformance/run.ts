@@ -13,7 +13,8 @@ import { mixedCases } from "./mixed/cases.ts";
 import type { Device } from "./mixed/placed.ts";
 import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
 import { type CaseResult, caseName, Runner } from "./runner.ts";
-import { isForTun, openTunSubject } from "./tun/subject.ts";
+import { tunCases } from "./tun/cases.ts";
+import { isForTun, missingTun, openTunSubject } from "./tun/subject.ts";
 import { userspaceCases } from "./userspace/cases.ts";
 import { openUserspaceSubject } from "./userspace/subject.ts";
 import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
@@ -30,6 +31,8 @@ interface Round {
   readonly open: () => Promise<Subject>;
   readonly cases: readonly Case[];
   readonly variant: string | undefined;
+  /** Why it cannot be opened here, so that its cases are skipped. */
+  readonly missing?: () => Promise<string | undefined>;
 }
 
 interface SubjectReport {
@@ -52,9 +55,14 @@ async function main(): Promise<number> {
   const reports: SubjectReport[] = [];
   const summary: string[] = [];
   console.log("TAP version 14");
-  for (const { open, cases: all, variant } of rounds(values.subject, values["event-transport"])) {
+  for (const { open, cases: all, variant, missing } of rounds(values.subject, values["event-transport"])) {
     const cases = all.filter((each) => caseName(each, variant).includes(values.filter));
     if (cases.length === 0) continue;
+    const reason = await missing?.();
+    if (reason !== undefined) {
+      runner.skip(cases, variant, reason);
+      continue;
+    }
     const subject = await open();
     try {
       for (const line of subject.description) console.log(`# ${line}`);
@@ -99,6 +107,9 @@ function rounds(subject: string, eventTransport: string): Round[] {
     round("netlink", ALL_CASES),
     round("ffi", events, { name: "events by ffi" }),
     round("netlink", tcp, { name: "over TCP", protocol: "tcp" }),
+    // The kernel's module at the server.
+    mixedRound("clients", "udp", "tun", tunCases),
+    mixedRound("clients", "tcp", "tun", tunCases),
   ];
 }
 
@@ -124,6 +135,8 @@ function userspaceRounds(): Round[] {
       "tcp",
       "over TCP",
     ),
+    // What needs a right is told as not run without it.
+    { open: () => openTunSubject("udp"), cases: tunCases, variant: undefined, missing: missingTun },
   ];
 }
 
@@ -132,11 +145,12 @@ function tunRounds(): Round[] {
     open: () => openTunSubject(protocol, variant),
     cases,
     variant,
+    missing: missingTun,
   });
   return [
-    round(ALL_CASES.filter(isForTun), "udp"),
+    round([...ALL_CASES.filter(isForTun), ...tunCases], "udp"),
     round(
-      ALL_CASES.filter((each) => each.overTcp && isForTun(each)),
+      [...ALL_CASES.filter(isForTun), ...tunCases].filter(({ overTcp }) => overTcp),
       "tcp",
       "over TCP",
     ),
@@ -144,18 +158,33 @@ function tunRounds(): Round[] {
 }
 
 function mixedRounds(): Round[] {
-  const round = (where: "clients" | "server", protocol: TransportProtocol, device: Device): Round => {
-    const variant = `${device === "tun" ? "TUN" : "userspace"} ${where}${protocol === "tcp" ? ", over TCP" : ""}`;
-    const both = [...mixedCases, ...ALL_CASES.filter(isForBoth)];
-    const cases = protocol === "tcp" ? both.filter(({ overTcp }) => overTcp) : both;
-    return { open: () => openMixedSubject(where, device, protocol, variant), cases, variant };
+  const both = [...mixedCases, ...ALL_CASES.filter(isForBoth)];
+  return (["stream", "tun"] as const).flatMap((device) => {
+    const cases = device === "tun" ? [...tunCases, ...both] : both;
+    return [
+      mixedRound("clients", "udp", device, cases),
+      mixedRound("server", "udp", device, cases),
+      mixedRound("clients", "tcp", device, cases),
+      mixedRound("server", "tcp", device, cases),
+    ];
+  });
+}
+
+/** The kernel at one end, the userspace backend at the other. */
+function mixedRound(
+  where: "clients" | "server",
+  protocol: TransportProtocol,
+  device: Device,
+  all: readonly Case[],
+): Round {
+  const end = device === "tun" ? "TUN" : "userspace";
+  const variant = `${end} ${where}${protocol === "tcp" ? ", over TCP" : ""}`;
+  return {
+    open: () => openMixedSubject(where, device, protocol, variant),
+    cases: protocol === "tcp" ? all.filter(({ overTcp }) => overTcp) : all,
+    variant,
+    ...(device === "tun" && { missing: missingTun }),
   };
-  return (["stream", "tun"] as const).flatMap((device) => [
-    round("clients", "udp", device),
-    round("server", "udp", device),
-    round("clients", "tcp", device),
-    round("server", "tcp", device),
-  ]);
 }
 
 function summarise(subject: Subject, results: readonly CaseResult[]): string[] {

@@ -15,6 +15,11 @@ export class TunWorld extends LinuxWorld {
     return this.pingOneByOne(from, to, options);
   }
 
+  /** At every site. */
+  isUserspace(_site: Site): boolean {
+    return true;
+  }
+
   override flushWhileStanding = absent("interfaces that outlive their process");
   override startOwner = absent("interfaces that outlive their process");
 }
