@@ -24,13 +24,15 @@ import { DcoError, withEffect } from "../core/errors.ts";
 import { chain, type Maybe } from "../core/maybe.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Pace } from "../core/pace.ts";
-import { Configuration } from "./configure.ts";
+import type { LinkInfo } from "../netlink/codec/link.ts";
+import { Configuration } from "../netlink/configure.ts";
+import { LANES } from "../netlink/lanes.ts";
+import { LinkWatch } from "../netlink/link-watch.ts";
+import { removeLink } from "../netlink/links.ts";
+import type { Build, Decode } from "../netlink/netlink-socket.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
-import { LANES } from "./lanes.ts";
-import { linkMode, removeLink } from "./links.ts";
-import type { LinkInfo } from "./netlink/link.ts";
-import type { Build, Decode } from "./netlink-socket.ts";
+import { linkMode } from "./links.ts";
 import { decodeCounters } from "./ovpn/counters-reply.ts";
 import { decodePeer } from "./ovpn/peer-reply.ts";
 import {
@@ -44,7 +46,6 @@ import {
 } from "./ovpn/requests.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
 import { type KeyItem, OvpnKeys } from "./ovpn-keys.ts";
-import { OvpnLink } from "./ovpn-link.ts";
 import { peerOf, statsOf, withScope } from "./ovpn-peers.ts";
 import { OvpnRequests } from "./ovpn-requests.ts";
 import { OvpnTransports } from "./ovpn-transports.ts";
@@ -97,7 +98,7 @@ export class OvpnInterface implements BackendInterface {
   readonly #requests: OvpnRequests;
   readonly #keys: OvpnKeys;
   readonly #transports: OvpnTransports;
-  readonly #link: OvpnLink;
+  readonly #link: LinkWatch;
   readonly #configuration: Configuration;
   /** The peers that this process added. */
   readonly #peers = new Map<number, KnownPeer>();
@@ -120,7 +121,7 @@ export class OvpnInterface implements BackendInterface {
     this.created = parts.created;
     this.#target = { family, ifindex: link.index };
     this.#configuration = new Configuration(context, link.index);
-    this.#link = new OvpnLink(context, link, this.#configuration);
+    this.#link = new LinkWatch(context, link, this.#configuration);
     this.#requests = new OvpnRequests(context, this.#target, link.name, (message) =>
       this.#sink?.({ type: "permission-lost", message }),
     );

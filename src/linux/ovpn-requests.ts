@@ -2,9 +2,10 @@
  * Requests to the module about one interface, with its refusals in the contract's words.
  */
 import { DcoError } from "../core/errors.ts";
+import type { FamilyFormat } from "../netlink/formats.ts";
+import type { Build, Decode, NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { NamespaceContext } from "./context.ts";
-import { type FamilyFormat, ovpnFormat } from "./formats.ts";
-import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
+import { ovpnFormat } from "./formats.ts";
 import type { OvpnTarget } from "./ovpn/requests.ts";
 import { describeRefusal } from "./ovpn-errors.ts";
 

@@ -11,13 +11,13 @@ import type { WireTracer } from "../core/trace.ts";
 import type { BackgroundSender } from "../ffi/background-sender.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { Posix } from "../ffi/posix.ts";
+import { type Acknowledgement, decodeAcknowledgement, isAcknowledgement } from "./codec/acknowledgement.ts";
+import { MessageBuilder } from "./codec/builder.ts";
+import { NLM_F_ACK } from "./codec/constants.ts";
+import { describeDatagram } from "./codec/describe.ts";
+import { attributePath } from "./codec/extack.ts";
+import { isInterrupted, type NetlinkMessage, parseDatagram } from "./codec/message.ts";
 import type { FamilyFormat } from "./formats.ts";
-import { type Acknowledgement, decodeAcknowledgement, isAcknowledgement } from "./netlink/acknowledgement.ts";
-import { MessageBuilder } from "./netlink/builder.ts";
-import { NLM_F_ACK } from "./netlink/constants.ts";
-import { describeDatagram } from "./netlink/describe.ts";
-import { attributePath } from "./netlink/extack.ts";
-import { isInterrupted, type NetlinkMessage, parseDatagram } from "./netlink/message.ts";
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -50,6 +50,14 @@ export type Build = (builder: MessageBuilder, sequence: number) => void;
 /** Turns a message of an answer into what is wanted of it; the message is valid only during the call. */
 export type Decode<T> = (message: NetlinkMessage) => T | undefined;
 
+/** Whose requests they are. */
+export interface NetlinkUser {
+  /** For the wire trace. */
+  readonly backend: string;
+  /** Said when the kernel refuses for want of a right. */
+  readonly neededRight: string;
+}
+
 /** What has been read of an answer. */
 class Answer<T> {
   readonly items: T[] = [];
@@ -66,6 +74,7 @@ class Answer<T> {
 export class NetlinkSocket {
   readonly fd: number;
   readonly #posix: Posix;
+  readonly #user: NetlinkUser;
   readonly #tracer: WireTracer;
   readonly #background: BackgroundSender | undefined;
   readonly #builder = new MessageBuilder();
@@ -78,8 +87,15 @@ export class NetlinkSocket {
    *
    * @param background for `requestAsync`; without it libuv's pool does that
    */
-  constructor(posix: Posix, protocol: number, tracer: WireTracer, background?: BackgroundSender) {
+  constructor(
+    posix: Posix,
+    protocol: number,
+    user: NetlinkUser,
+    tracer: WireTracer,
+    background?: BackgroundSender,
+  ) {
     this.#posix = posix;
+    this.#user = user;
     this.#background = background;
     this.#tracer = tracer;
     this.fd = posix.socket(AF_NETLINK, SOCK_RAW, protocol);
@@ -272,31 +288,28 @@ export class NetlinkSocket {
     const request = this.#builder.message(n);
     const layout = format.kinds(request.readUInt16LE(MESSAGE_TYPE))?.layout;
     const attribute = layout && attributePath(request, ack.extack, layout);
-    return kernelError(ack.errno, ack.extack.text, attribute, format.name);
+    return kernelError(ack.errno, ack.extack.text, attribute, format.name, this.#user.neededRight);
   }
 
   #trace(format: FamilyFormat, direction: "request" | "reply", bytes: Uint8Array): void {
     for (const { hex, ...message } of describeDatagram(bytes, format.kinds)) {
-      this.#tracer.write({ backend: "linux", direction, message, hex });
+      this.#tracer.write({ backend: this.#user.backend, direction, message, hex });
     }
   }
 }
 
-/** Interfaces can be had by less, but without peers they are of no use. */
-export const NEEDED_RIGHT =
-  "it needs CAP_NET_ADMIN in the initial user namespace; root in a container of its own user namespace lacks it";
-
 /** The error for a refusal by the kernel. */
-export function kernelError(
+function kernelError(
   errno: number,
   text: string | undefined,
   attribute: string | undefined,
   family: string,
+  neededRight: string,
 ): DcoError {
   const plain = errnoError(errno, family, undefined);
   const native = plain.native as NativeError;
   const where = attribute === undefined ? "" : ` (${attribute})`;
-  const right = plain.code === "permission" ? `; ${NEEDED_RIGHT}` : "";
+  const right = plain.code === "permission" ? `; ${neededRight}` : "";
   const said = (text === undefined ? native.name : `${text} [${native.name}]`) + where + right;
   return new DcoError(plain.code, `the kernel refused: ${said}`, {
     native,
