@@ -8,6 +8,7 @@ import { DcoError, hadNoEffect, invalid, unlessNotFound, unsupported, withEffect
 import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
 import { chain, type Maybe, settle } from "./maybe.ts";
 import type { Keepalive, KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from "./model.ts";
+import { forEachPaced } from "./pace.ts";
 import { PeerKeys } from "./peer-keys.ts";
 import { PeerLives } from "./peer-lives.ts";
 import { PeerRoutes } from "./peer-routes.ts";
@@ -247,14 +248,19 @@ export class Peers {
     if (!readPeers && !listPeers) return table.all().map(peerInfo);
     const { clock: asked, lastGeneration } = table;
     const found = await this.#backend.peers();
-    for (const peer of found) this.lives.refresh(peer, asked);
+    const ids = new Set<number>();
+    await forEachPaced(found, (peer) => {
+      ids.add(peer.id);
+      this.lives.refresh(peer, asked);
+    });
     if (this.#observer) await this.lives.readAllKeys();
-    const ids = new Set(found.map(({ id }) => id));
-    // One that has ended may still be in the table, its event not yet read.
-    return table
-      .all()
-      .filter((record) => ids.has(record.id) || record.generation > lastGeneration)
-      .map(peerInfo);
+    const all: PeerInfo[] = [];
+    await forEachPaced(table.all(), (record) => {
+      // One that has ended may still be in the table, its event not yet read; or it ends in one of the turns.
+      if (record.ended !== undefined) return;
+      if (ids.has(record.id) || record.generation > lastGeneration) all.push(peerInfo(record));
+    });
+    return all;
   }
 
   async stats(): Promise<PeerStats[]> {
@@ -262,12 +268,10 @@ export class Peers {
     const found = await this.#backend.stats();
     if (this.#observer && found.some(({ id }) => table.get(id) === undefined)) await this.list();
     const all: PeerStats[] = [];
-    for (const stats of found) {
-      const record = table.get(stats.id);
-      if (record === undefined) continue;
-      const { id, link, tunnel } = stats;
-      all.push({ id, generation: record.generation, link, tunnel });
-    }
+    await forEachPaced(found, ({ id, link, tunnel }) => {
+      const record = table.get(id);
+      if (record !== undefined) all.push({ id, generation: record.generation, link, tunnel });
+    });
     return all;
   }
 

@@ -223,8 +223,8 @@ export class OvpnInterface implements BackendInterface {
     const before = known?.local?.family === remote?.family ? known?.local : undefined;
     const local = request.local ?? before;
     const settings = settingsOf(id, request, local, known?.transport);
-    const { routes, ...others } = request;
-    const hasOthers = Object.values(others).some((value) => value !== undefined);
+    const { routes } = request;
+    const hasOthers = changesPeer(request);
     if (hasOthers) {
       this.#requests.do((to, seq) => peerSet(to, this.#target, seq, settings));
     }
@@ -384,6 +384,11 @@ export class OvpnInterface implements BackendInterface {
     if (remote)
       this.#floatWatch?.set(peer, { address: remote.text, port: remote.port, scopeId: remote.scopeId });
   }
+}
+
+/** Whether there is anything in it but routes, which are the system's. */
+function changesPeer({ remote, local, vpn4, vpn6, keepalive, txId }: PeerFields): boolean {
+  return (remote ?? local ?? vpn4 ?? vpn6 ?? keepalive ?? txId) !== undefined;
 }
 
 function newPeerOf(request: AddPeerRequest, socket: UdpTransport | TcpTransport): NewPeer {
