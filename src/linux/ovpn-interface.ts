@@ -21,6 +21,7 @@ import type {
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError, withEffect } from "../core/errors.ts";
+import { chain, type Maybe } from "../core/maybe.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Pace } from "../core/pace.ts";
 import type { LinkInfo } from "../netlink/codec/link.ts";
@@ -170,15 +171,19 @@ export class OvpnInterface implements BackendInterface {
     return this.#transports.listen(request);
   }
 
-  async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
+  addPeer(request: AddPeerRequest, transport: BackendTransport): Maybe<void> {
     const socket = transport as UdpTransport | TcpTransport;
     const peer = newPeerOf(request, socket);
     const attach = () => this.#requests.do((to, seq) => peerNew(to, this.#target, seq, peer));
-    if (socket instanceof TcpTransport) await socket.attach(attach);
-    else attach();
-    this.#added(request, socket);
-    const { id, routes = [] } = request;
-    if (routes.length === 0) return;
+    return chain(socket instanceof TcpTransport ? socket.attach(attach) : attach(), () => {
+      this.#added(request, socket);
+      const { routes = NO_ROUTES } = request;
+      return routes.length === 0 ? undefined : this.#addRoutes(request, routes);
+    });
+  }
+
+  async #addRoutes(request: AddPeerRequest, routes: readonly IpPrefix[]): Promise<void> {
+    const { id } = request;
     try {
       this.#configuration.setPeerRoutes(id, routes, request);
     } catch (error) {
@@ -211,15 +216,15 @@ export class OvpnInterface implements BackendInterface {
     this.#watchRemote(id, remote);
   }
 
-  async setPeer(id: number, request: PeerFields): Promise<void> {
+  setPeer(id: number, request: PeerFields): void {
     const known = this.#peers.get(id);
     const { remote } = request;
     // The kernel takes both together, and forgets the local address that is left out.
     const before = known?.local?.family === remote?.family ? known?.local : undefined;
     const local = request.local ?? before;
     const settings = settingsOf(id, request, local, known?.transport);
-    const { routes, ...others } = request;
-    const hasOthers = Object.values(others).some((value) => value !== undefined);
+    const { routes } = request;
+    const hasOthers = changesPeer(request);
     if (hasOthers) {
       this.#requests.do((to, seq) => peerSet(to, this.#target, seq, settings));
     }
@@ -265,7 +270,7 @@ export class OvpnInterface implements BackendInterface {
     );
   }
 
-  async peer(id: number): Promise<BackendPeer> {
+  peer(id: number): BackendPeer {
     const [peer] = this.#requests.ask(
       (to, seq) => peerGet(to, this.#target, seq, id),
       (message) => this.#peerOf(message),
@@ -317,7 +322,7 @@ export class OvpnInterface implements BackendInterface {
     return [...found.values()];
   }
 
-  installKey(peer: number, key: KeyRequest): Promise<void> {
+  installKey(peer: number, key: KeyRequest): Maybe<void> {
     return this.#keys.install(peer, key);
   }
 
@@ -325,7 +330,7 @@ export class OvpnInterface implements BackendInterface {
     return this.#keys.installNow(items);
   }
 
-  async swapKeys(peer: number): Promise<void> {
+  swapKeys(peer: number): void {
     this.#keys.swap(peer);
   }
 
@@ -333,11 +338,11 @@ export class OvpnInterface implements BackendInterface {
     return this.#keys.swapNow(items);
   }
 
-  async deleteKey(peer: number, slot: KeySlot): Promise<void> {
+  deleteKey(peer: number, slot: KeySlot): void {
     this.#keys.delete(peer, slot);
   }
 
-  keys(peer: number): Promise<KeyInfo[]> {
+  keys(peer: number): KeyInfo[] {
     return this.#keys.list(peer, () => this.peer(peer));
   }
 
@@ -379,6 +384,11 @@ export class OvpnInterface implements BackendInterface {
     if (remote)
       this.#floatWatch?.set(peer, { address: remote.text, port: remote.port, scopeId: remote.scopeId });
   }
+}
+
+/** Whether there is anything in it but routes, which are the system's. */
+function changesPeer({ remote, local, vpn4, vpn6, keepalive, txId }: PeerFields): boolean {
+  return (remote ?? local ?? vpn4 ?? vpn6 ?? keepalive ?? txId) !== undefined;
 }
 
 function newPeerOf(request: AddPeerRequest, socket: UdpTransport | TcpTransport): NewPeer {

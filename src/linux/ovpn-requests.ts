@@ -39,7 +39,12 @@ export class OvpnRequests {
 
   /** One request that the kernel answers at once. */
   do(build: Build): void {
-    this.ask(build, () => undefined);
+    try {
+      this.#context.genl.command(this.#format, build);
+      if (this.#right === "unknown") this.#right = "had";
+    } catch (error) {
+      throw this.#refused(error);
+    }
   }
 
   /** The same, with what `decode` makes of the answer. */

@@ -13,7 +13,7 @@ import { errnoError } from "../ffi/errno.ts";
 import type { Posix } from "../ffi/posix.ts";
 import { type Acknowledgement, decodeAcknowledgement, isAcknowledgement } from "./codec/acknowledgement.ts";
 import { MessageBuilder } from "./codec/builder.ts";
-import { NLM_F_ACK } from "./codec/constants.ts";
+import { NLM_F_ACK, NLMSG_ERROR } from "./codec/constants.ts";
 import { describeDatagram } from "./codec/describe.ts";
 import { attributePath } from "./codec/extack.ts";
 import { isInterrupted, type NetlinkMessage, parseDatagram } from "./codec/message.ts";
@@ -37,6 +37,9 @@ const SEND_BUFFER = 1 << 20;
 
 /** Sequence numbers have 32 bits. */
 const LAST_SEQUENCE = 0xffffffff;
+
+/** Bytes of an acknowledgement that says "done": nlmsghdr, code 0, and the header of the request. */
+const PLAIN_ACK = 36;
 
 /** Where nlmsghdr has the message type. */
 const MESSAGE_TYPE = 4;
@@ -79,6 +82,8 @@ export class NetlinkSocket {
   readonly #background: BackgroundSender | undefined;
   readonly #builder = new MessageBuilder();
   readonly #buffer = Buffer.alloc(RECEIVE_BYTES);
+  /** The same bytes as words of this machine, which is a little-endian one (see builder.ts). */
+  readonly #words = new Uint32Array(this.#buffer.buffer, this.#buffer.byteOffset, RECEIVE_BYTES / 4);
   #sequence = 0;
   #closed = false;
 
@@ -235,6 +240,38 @@ export class NetlinkSocket {
     if (sent < 0) throw errnoError(-sent, "send", "netlink socket");
   }
 
+  /**
+   * Makes one request that is answered by an acknowledgement only.
+   *
+   * @throws as `request`
+   */
+  command(format: FamilyFormat, build: Build): void {
+    const sequence = this.#build(build);
+    try {
+      this.#checkSent(this.#posix.send(this.fd, this.#begin(format), 0));
+      const size = this.#receiveSome(format);
+      if (this.#isPlainAck(size, sequence)) return;
+      // All else is told by the way of every answer.
+      const answer = new Answer<never>(undefined);
+      if (this.#read(this.#buffer.subarray(0, size), format, sequence, answer)) return;
+      while (!this.#receivePart(format, sequence, answer));
+    } finally {
+      this.#builder.wipe();
+    }
+  }
+
+  /** Whether one message was received, and that is "done" for this request. Nearly every answer is that. */
+  #isPlainAck(size: number, sequence: number): boolean {
+    const words = this.#words;
+    return (
+      size === PLAIN_ACK &&
+      words[0] === PLAIN_ACK &&
+      ((words[1] as number) & 0xffff) === NLMSG_ERROR &&
+      words[2] === sequence &&
+      words[4] === 0
+    );
+  }
+
   /** Reads until the acknowledgement. Undefined if a dump changed meanwhile and must be read again. */
   #receive<T>(format: FamilyFormat, sequence: number, decode: Decode<T> | undefined): T[] | undefined {
     const answer = new Answer(decode);
@@ -244,7 +281,11 @@ export class NetlinkSocket {
 
   /** Reads one datagram. True after the acknowledgement. */
   #receivePart<T>(format: FamilyFormat, sequence: number, answer: Answer<T>): boolean {
-    for (const message of parseDatagram(this.#receiveDatagram(format))) {
+    return this.#read(this.#receiveDatagram(format), format, sequence, answer);
+  }
+
+  #read<T>(datagram: Buffer, format: FamilyFormat, sequence: number, answer: Answer<T>): boolean {
+    for (const message of parseDatagram(datagram)) {
       // What is left of an earlier request that was given up.
       if (message.sequence !== sequence) continue;
       answer.again ||= isInterrupted(message);
@@ -274,14 +315,18 @@ export class NetlinkSocket {
   }
 
   #receiveDatagram(format: FamilyFormat): Buffer {
+    return this.#buffer.subarray(0, this.#receiveSome(format));
+  }
+
+  /** Receives into the buffer; @returns how many bytes. */
+  #receiveSome(format: FamilyFormat): number {
     const size = this.#posix.recv(this.fd, this.#buffer, 0);
     if (size === -EAGAIN) {
       throw new DcoError("protocol", `${format.name}: the kernel did not answer`, { effect: "unknown" });
     }
     if (size < 0) throw errnoError(-size, "recv", "netlink socket");
-    const datagram = this.#buffer.subarray(0, size);
-    if (this.#tracer.wanted) this.#trace(format, "reply", datagram);
-    return datagram;
+    if (this.#tracer.wanted) this.#trace(format, "reply", this.#buffer.subarray(0, size));
+    return size;
   }
 
   #refusal(format: FamilyFormat, ack: Acknowledgement, n = 0): DcoError {
