@@ -53,9 +53,10 @@ export class UserspaceBackend implements BackendDriver {
   readonly #registry: Registry;
 
   constructor(options: UserspaceOptions = {}) {
-    const { clock = SYSTEM_CLOCK, firstPacketId = 1, registry = PROCESS_REGISTRY } = options;
+    const { clock = SYSTEM_CLOCK, firstPacketId = 1, sockets = "best" } = options;
+    const { registry = PROCESS_REGISTRY } = options;
     const { reason = "it was asked for by name" } = options;
-    this.#settings = { clock, firstPacketId };
+    this.#settings = { clock, firstPacketId, sockets };
     this.#registry = registry;
     const chacha20 = getCiphers().includes("chacha20-poly1305");
     this.capabilities = userspaceCapabilities({ tun: false, chacha20 });

@@ -24,13 +24,14 @@ import type { UserspaceExtras } from "./driver.ts";
 import { PacketStream } from "./packet-stream.ts";
 import { ownerMarker, type Registered, type Registry } from "./registry.ts";
 import { listenTcp, openTcpTransport, type TcpTransport } from "./tcp-transport.ts";
-import { openUdpTransport, UdpListener, type UdpTransport } from "./udp-transport.ts";
+import { type DatagramSockets, openUdpTransport, UdpListener, type UdpTransport } from "./udp-transport.ts";
 
 /** What the driver decides. */
 export interface Settings {
   readonly clock: Clock;
   /** Packet id that each key begins with: 1, but in tests of the last ones. */
   readonly firstPacketId: number;
+  readonly sockets: DatagramSockets;
 }
 
 /** What an interface is made of. */
@@ -57,6 +58,7 @@ export class UserspaceInterface implements BackendInterface, Registered {
   readonly #plane: DataPlane;
   readonly #packets: PacketStream;
   readonly #clock: Clock;
+  readonly #sockets: DatagramSockets;
   readonly #registry: Registry;
   #sink: BackendEventSink = () => {};
   #mtu: number;
@@ -69,6 +71,7 @@ export class UserspaceInterface implements BackendInterface, Registered {
     this.mode = mode;
     this.#mtu = capabilities.mtu.default;
     this.#clock = settings.clock;
+    this.#sockets = settings.sockets;
     this.#registry = registry;
     const packets = new PacketStream(packetQueue, (packet) => this.#transmit(packet));
     const plane = new DataPlane({
@@ -113,13 +116,13 @@ export class UserspaceInterface implements BackendInterface, Registered {
 
   openTransport(request: OpenTransportRequest, signal: AbortSignal | undefined): Promise<BackendTransport> {
     if (request.protocol === "tcp") return openTcpTransport(this.#plane, request, signal);
-    return openUdpTransport(this.#plane, request);
+    return openUdpTransport(this.#plane, request, this.#sockets);
   }
 
   async listen(request: ListenRequest): Promise<BackendListener> {
     if (request.protocol === "tcp") return listenTcp(this.#plane, request);
     const socket = { ...request, remote: undefined, receiveBuffer: RECEIVE_BUFFER };
-    return new UdpListener(await openUdpTransport(this.#plane, socket));
+    return new UdpListener(await openUdpTransport(this.#plane, socket, this.#sockets));
   }
 
   async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
