@@ -4,7 +4,7 @@
 import { errnoError, errnoNumber } from "../ffi/errno.ts";
 import type { Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
-import { MessageSlots } from "./message-slots.ts";
+import { ReceiveSlots } from "./message-slots.ts";
 
 const EAGAIN = errnoNumber("EAGAIN", "linux") as number;
 const EBADF = errnoNumber("EBADF", "linux") as number;
@@ -28,7 +28,7 @@ export interface BatchHandlers<Sender> {
 }
 
 /** One for all sockets of the process: nothing in it is needed after a turn. */
-let shared: MessageSlots | undefined;
+let shared: ReceiveSlots | undefined;
 
 /** Starts reading; returns what stops it. It keeps the process alive. Close it before the descriptor. */
 export function readBatches<Sender>(
@@ -37,19 +37,19 @@ export function readBatches<Sender>(
   fd: number,
   handlers: BatchHandlers<Sender>,
 ): () => void {
-  shared ??= new MessageSlots(ffi, BATCH, SLOT_BYTES);
+  shared ??= new ReceiveSlots(ffi, BATCH, SLOT_BYTES);
   const slots = shared;
   let stopped = false;
   let address: Uint32Array = new Uint32Array(0);
   let from: Sender | undefined;
 
   const hand = (slot: number) => {
-    if (from === undefined || !slots.isName(slot, address)) {
-      address = slots.nameWords(slot);
-      from = handlers.sender(slots.name(slot));
+    if (from === undefined || !slots.isSender(slot, address)) {
+      address = slots.senderWords(slot);
+      from = handlers.sender(slots.sender(slot));
     }
     slots.renew(slot);
-    if (!stopped) handlers.onPacket(slots.received(slot), from);
+    if (!stopped) handlers.onPacket(slots.packet(slot), from);
   };
 
   const read = () => {

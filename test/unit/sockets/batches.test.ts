@@ -4,6 +4,7 @@
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { DcoError } from "../../../src/core/errors.ts";
 import { loadFfi } from "../../../src/ffi/index.ts";
 import { createPosix, type Posix } from "../../../src/ffi/posix.ts";
 import { packSockaddr, SOCKADDR_BYTES, unpackSockaddr } from "../../../src/ffi/sockaddr.ts";
@@ -12,7 +13,7 @@ import { canBatch } from "../../../src/sockets/message-slots.ts";
 import { SendQueue } from "../../../src/sockets/send-queue.ts";
 import { AF_INET, IPPROTO_UDP, SOCK_DGRAM } from "../../../src/sockets/socket-address.ts";
 
-const { EAGAIN, EPERM } = constants.errno;
+const { EAGAIN, EINVAL, EPERM } = constants.errno;
 const ffi = loadFfi();
 
 describe.runIf(canBatch(ffi))("datagrams in batches", () => {
@@ -103,6 +104,68 @@ describe.runIf(canBatch(ffi))("datagrams in batches", () => {
     expect(sendmmsg).toHaveBeenCalledTimes(1 + 4);
   });
 
+  it("of one size to one address go through the stack as one message, and arrive as several", async () => {
+    const [from, to, other] = [socket(), socket(), socket()];
+    const sendmmsg = vi.fn(posix.sendmmsg);
+    const sends = queue(from.fd, { ...posix, sendmmsg });
+    const { packets } = reading(to.fd);
+    const messages = async (sizes: readonly number[]) => {
+      const sent = numbered(sizes.length, (n) => sizes[n] as number);
+      const before = packets.length;
+      sendmmsg.mockClear();
+      for (const packet of sent) sends.push(packet, to.address);
+      await arrived(packets, before + sent.length);
+      expect(packets.slice(before).map(({ bytes }) => bytes)).toEqual(sent);
+      return sendmmsg.mock.calls.map(([, , count]) => count);
+    };
+    expect(await messages([1400, 1400, 1400, 1400])).toEqual([1]);
+    // A shorter one may be the last of a message.
+    expect(await messages([1400, 1400, 700, 700, 1400, 1400])).toEqual([3]);
+    expect(await messages([1, 2, 3, 3, 3, 1])).toEqual([3]);
+    expect(await messages([0, 0, 5, 0])).toEqual([4]);
+    expect(await messages(Array.from({ length: 64 }, () => 2048))).toEqual([2, 2]);
+    const atOther = reading(other.fd);
+    sendmmsg.mockClear();
+    for (const { address } of [to, other, other, to]) sends.push(Buffer.alloc(9), address);
+    await arrived(atOther.packets, 2);
+    expect(sendmmsg.mock.calls.map(([, , count]) => count)).toEqual([3]);
+  });
+
+  it("go one by one where the path refuses such messages, and from then on", async () => {
+    const [from, to] = [socket(), socket()];
+    const counts: number[] = [];
+    const sendmmsg: Posix["sendmmsg"] = (fd, messages, count, flags) => {
+      counts.push(count);
+      return count === 1 ? -EINVAL : posix.sendmmsg(fd, messages, count, flags);
+    };
+    const sends = queue(from.fd, { ...posix, sendmmsg });
+    const { packets } = reading(to.fd);
+    for (let n = 0; n < 4; n++) sends.push(Buffer.of(n, 0, 0, 0), to.address);
+    await arrived(packets, 4);
+    expect(counts).toEqual([1, 4]);
+    for (let n = 4; n < 8; n++) sends.push(Buffer.of(n, 0, 0, 0), to.address);
+    await arrived(packets, 8);
+    expect(counts).toEqual([1, 4, 4]);
+    expect(packets.map(({ bytes }) => bytes[0])).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  it("go one by one where the kernel does not know such messages", async () => {
+    const [from, to] = [socket(), socket()];
+    const counts: number[] = [];
+    const getsockoptInt: Posix["getsockoptInt"] = () => {
+      throw new DcoError("unsupported", "ENOPROTOOPT");
+    };
+    const sendmmsg: Posix["sendmmsg"] = (fd, messages, count, flags) => {
+      counts.push(count);
+      return posix.sendmmsg(fd, messages, count, flags);
+    };
+    const sends = queue(from.fd, { ...posix, getsockoptInt, sendmmsg });
+    const { packets } = reading(to.fd);
+    for (let n = 0; n < 4; n++) sends.push(Buffer.of(n, 0, 0, 0), to.address);
+    await arrived(packets, 4);
+    expect(counts).toEqual([4]);
+  });
+
   it("wait while the socket's buffer is full, up to a bound, and then go out in their order", async () => {
     const [from, to] = [socket(), socket()];
     let full = true;
@@ -115,7 +178,8 @@ describe.runIf(canBatch(ffi))("datagrams in batches", () => {
       full && count <= 7 ? -EAGAIN : posix.sendmmsg(fd, messages, full ? 3 : count, flags);
     const sends = queue(from.fd, { ...posix, sendto, sendmmsg });
     const { packets } = reading(to.fd);
-    const sent = numbered(10, () => 1000);
+    // Each is longer than the one before, so that each is a message of its own.
+    const sent = numbered(10, (n) => 1000 + n);
     for (const packet of sent) sends.push(packet, to.address);
     await arrived(packets, 3);
     expect(sends.isEmpty).toBe(false);
@@ -143,7 +207,7 @@ describe.runIf(canBatch(ffi))("datagrams in batches", () => {
     };
     const sends = queue(from.fd, { ...posix, sendmmsg });
     const { packets } = reading(to.fd);
-    for (let n = 0; n < 6; n++) sends.push(Buffer.of(n, 0, 0, 0), to.address);
+    for (const packet of numbered(6, (n) => 4 + n)) sends.push(packet, to.address);
     await arrived(packets, 5);
     expect(packets.map(({ bytes }) => bytes[0])).toEqual([0, 1, 3, 4, 5]);
   });
