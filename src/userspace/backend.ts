@@ -84,9 +84,10 @@ export class UserspaceBackend implements BackendDriver {
   #tun: TunSystem | undefined;
 
   constructor(options: UserspaceOptions = {}) {
-    const { clock = SYSTEM_CLOCK, firstPacketId = 1, registry = PROCESS_REGISTRY } = options;
+    const { clock = SYSTEM_CLOCK, firstPacketId = 1, sockets = "best" } = options;
+    const { registry = PROCESS_REGISTRY } = options;
     const { reason = "it was asked for by name" } = options;
-    this.#settings = { clock, firstPacketId };
+    this.#settings = { clock, firstPacketId, sockets };
     this.#registry = registry;
     this.#trace = options.trace;
     this.capabilities = this.#capabilitiesOf("stream");

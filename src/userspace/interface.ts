@@ -25,13 +25,14 @@ import type { TunExtras, UserspaceExtras } from "./driver.ts";
 import type { Inside } from "./inside.ts";
 import type { Registered, Registry } from "./registry.ts";
 import { listenTcp, openTcpTransport, type TcpTransport } from "./tcp-transport.ts";
-import { openUdpTransport, UdpListener, type UdpTransport } from "./udp-transport.ts";
+import { type DatagramSockets, openUdpTransport, UdpListener, type UdpTransport } from "./udp-transport.ts";
 
 /** What the driver decides. */
 export interface Settings {
   readonly clock: Clock;
   /** Packet id that each key begins with: 1, but in tests of the last ones. */
   readonly firstPacketId: number;
+  readonly sockets: DatagramSockets;
 }
 
 /** What an interface is made of. */
@@ -71,6 +72,7 @@ export class UserspaceInterface implements BackendInterface, Registered {
   readonly #inside: Inside;
   readonly #plane: DataPlane;
   readonly #clock: Clock;
+  readonly #sockets: DatagramSockets;
   readonly #registry: Registry;
   #sink: BackendEventSink = () => {};
   #closed = false;
@@ -84,6 +86,7 @@ export class UserspaceInterface implements BackendInterface, Registered {
     this.capabilities = capabilities;
     this.#inside = inside;
     this.#clock = settings.clock;
+    this.#sockets = settings.sockets;
     this.#registry = registry;
     const plane = new DataPlane({
       mode,
@@ -130,13 +133,13 @@ export class UserspaceInterface implements BackendInterface, Registered {
 
   openTransport(request: OpenTransportRequest, signal: AbortSignal | undefined): Promise<BackendTransport> {
     if (request.protocol === "tcp") return openTcpTransport(this.#plane, request, signal);
-    return openUdpTransport(this.#plane, request);
+    return openUdpTransport(this.#plane, request, this.#sockets);
   }
 
   async listen(request: ListenRequest): Promise<BackendListener> {
     if (request.protocol === "tcp") return listenTcp(this.#plane, request);
     const socket = { ...request, remote: undefined, receiveBuffer: RECEIVE_BUFFER };
-    return new UdpListener(await openUdpTransport(this.#plane, socket));
+    return new UdpListener(await openUdpTransport(this.#plane, socket, this.#sockets));
   }
 
   async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {

@@ -26,6 +26,9 @@ const USAGE =
 /** What a guard against replays has to do with. */
 const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
 
+/** What depends on whose UDP sockets the userspace backend has. */
+const SOCKET_GROUPS = ["control packets", "float", "protection", "statistics", "transports", "userspace"];
+
 /** A subject that is opened when its turn comes, and the cases for it. */
 interface Round {
   readonly open: () => Promise<Subject>;
@@ -128,8 +131,15 @@ function userspaceRounds(): Round[] {
     cases,
     variant,
   });
+  const bySocket = [...ALL_CASES, ...userspaceCases].filter(({ group }) => SOCKET_GROUPS.includes(group));
+  const nodeSockets = "Node's sockets";
   return [
     round([...ALL_CASES, ...userspaceCases, ...userspaceTcpCases], "udp"),
+    {
+      open: () => openUserspaceSubject("udp", nodeSockets, "node"),
+      cases: bySocket,
+      variant: nodeSockets,
+    },
     round(
       ALL_CASES.filter(({ overTcp }) => overTcp),
       "tcp",
