@@ -43,6 +43,10 @@ export interface Posix {
   recvmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
   /** Linux: sends messages (`struct mmsghdr`); @returns how many, or `-errno` if the first could not be sent */
   sendmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
+  /** For what is no socket; @returns bytes, or `-errno` */
+  read(fd: number, bytes: Uint8Array): number;
+  /** For what is no socket; @returns bytes, or `-errno` */
+  write(fd: number, bytes: Uint8Array): number;
   close(fd: number): void;
   /** Closes on a pool thread: the last close of an attached socket takes long. */
   closeAsync(fd: number): Promise<void>;
@@ -110,6 +114,8 @@ export function createPosix(ffi: Ffi): Posix {
   const sendto = transfer("sendto", "i32", "buffer", "usize", "i32", "buffer", "u32");
   const recv = transfer("recv", "i32", "buffer", "usize", "i32");
   const recvfrom = transfer("recvfrom", "i32", "buffer", "usize", "i32", "buffer", "buffer");
+  const read = transfer("read", "i32", "buffer", "usize");
+  const write = transfer("write", "i32", "buffer", "usize");
   const close = call("close", "i32");
   const fcntl = call("fcntl", "i32", "i32", "i32");
   const open = call("open", "string", "i32", "u32");
@@ -237,6 +243,18 @@ export function createPosix(ffi: Ffi): Posix {
     sendmmsg(fd, messages, count, flags) {
       for (;;) {
         const result = sendmmsg(fd, messages, count, flags);
+        if (result !== -EINTR) return result;
+      }
+    },
+    read(fd, bytes) {
+      for (;;) {
+        const result = read(fd, bytes, bytes.length);
+        if (result !== -EINTR) return result;
+      }
+    },
+    write(fd, bytes) {
+      for (;;) {
+        const result = write(fd, bytes, bytes.length);
         if (result !== -EINTR) return result;
       }
     },

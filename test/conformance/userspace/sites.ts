@@ -81,11 +81,11 @@ export class SitesBackend implements BackendDriver {
   }
 
   listInterfaces(extras: Extras): Promise<InterfaceInfo[]> {
-    return this.#at(extras).listInterfaces();
+    return this.#at(extras).listInterfaces({});
   }
 
   deleteInterface(name: string, extras: Extras): Promise<void> {
-    return this.#at(extras).deleteInterface(name);
+    return this.#at(extras).deleteInterface(name, {});
   }
 
   async close(): Promise<void> {
