@@ -39,14 +39,14 @@ export interface Posix {
   recv(fd: number, bytes: Uint8Array, flags: number): number;
   /** Fills `address` with the sender, if given; @returns bytes, or `-errno` */
   recvfrom(fd: number, bytes: Uint8Array, flags: number, address?: Uint8Array): number;
-  /** Linux: fills up to `count` messages (`struct mmsghdr`); @returns how many, or `-errno` */
-  recvmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
-  /** Linux: sends messages (`struct mmsghdr`); @returns how many, or `-errno` if the first could not be sent */
-  sendmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
   /** For what is no socket; @returns bytes, or `-errno` */
   read(fd: number, bytes: Uint8Array): number;
   /** For what is no socket; @returns bytes, or `-errno` */
   write(fd: number, bytes: Uint8Array): number;
+  /** Linux: fills up to `count` messages (`struct mmsghdr`); @returns how many, or `-errno` */
+  recvmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
+  /** Linux: sends messages (`struct mmsghdr`); @returns how many, or `-errno` if the first could not be sent */
+  sendmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
   close(fd: number): void;
   /** Closes on a pool thread: the last close of an attached socket takes long. */
   closeAsync(fd: number): Promise<void>;
@@ -234,18 +234,6 @@ export function createPosix(ffi: Ffi): Posix {
         if (result !== -EINTR) return result;
       }
     },
-    recvmmsg(fd, messages, count, flags) {
-      for (;;) {
-        const result = recvmmsg(fd, messages, count, flags, 0);
-        if (result !== -EINTR) return result;
-      }
-    },
-    sendmmsg(fd, messages, count, flags) {
-      for (;;) {
-        const result = sendmmsg(fd, messages, count, flags);
-        if (result !== -EINTR) return result;
-      }
-    },
     read(fd, bytes) {
       for (;;) {
         const result = read(fd, bytes, bytes.length);
@@ -255,6 +243,18 @@ export function createPosix(ffi: Ffi): Posix {
     write(fd, bytes) {
       for (;;) {
         const result = write(fd, bytes, bytes.length);
+        if (result !== -EINTR) return result;
+      }
+    },
+    recvmmsg(fd, messages, count, flags) {
+      for (;;) {
+        const result = recvmmsg(fd, messages, count, flags, 0);
+        if (result !== -EINTR) return result;
+      }
+    },
+    sendmmsg(fd, messages, count, flags) {
+      for (;;) {
+        const result = sendmmsg(fd, messages, count, flags);
         if (result !== -EINTR) return result;
       }
     },

@@ -123,8 +123,13 @@ export class TunInside implements Inside {
   hasPeers(some: boolean): void {
     if (this.#made.mode === "multipeer" || some === this.#hasPeers || this.#closing) return;
     this.#hasPeers = some;
+    const { context, device } = this.#made;
     // It may be gone, which is told elsewhere.
-    this.#watch.attempt("the link cannot follow the peer", () => this.#made.device.setCarrier(some));
+    this.#watch.attempt("the link cannot follow the peer", () => {
+      device.setCarrier(some);
+      // The kernel drops packets until it has taken note of the carrier; being asked for the link, it does that first.
+      if (some) findLink(context, { index: this.index });
+    });
   }
 
   deliver(packet: Buffer): boolean {

@@ -24,7 +24,7 @@ import type {
 import { runChildSync } from "./child.ts";
 import type { LinuxSite, Network } from "./network.ts";
 import { startOwner } from "./owner.ts";
-import { startPing } from "./ping.ts";
+import { MOST_UNDER_WAY, startPing } from "./ping.ts";
 import { openForeignSocket } from "./socket.ts";
 import { connectForeign, listenForeign } from "./stream.ts";
 import { inspectInterface } from "./system.ts";
@@ -39,6 +39,8 @@ export class LinuxWorld implements ClosableWorld {
   readonly protocol: TransportProtocol;
   readonly server: LinuxSite;
   readonly clients: readonly [LinuxSite, LinuxSite, LinuxSite];
+  /** Pings that need not be answered when they are stopped. */
+  protected readonly mostUnderWay: number = MOST_UNDER_WAY;
   readonly #network: Network;
   readonly #open: OpenLinux;
   readonly #cleanups = new Cleanups();
@@ -110,7 +112,7 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   async startPing(from: Site, to: string, options: PingOptions = {}) {
-    const ping = startPing(this.#network.at(from), to, options);
+    const ping = startPing(this.#network.at(from), to, options, this.mostUnderWay);
     this.onClose(() => ping.stop().catch(() => {}));
     return ping;
   }

@@ -5,6 +5,7 @@ import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import type { CreateInterfaceOptions, InterfaceConfig, TransportProtocol } from "../../../src/core/model.ts";
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
 import type { Network } from "../linux/network.ts";
+import { MOST_UNDER_WAY_HERE } from "../linux/ping.ts";
 import { LinuxWorld } from "../linux/world.ts";
 import { Host } from "../userspace/host.ts";
 import type { PingOptions, Site, SystemInterface } from "../world.ts";
@@ -15,6 +16,7 @@ export type OpenMixed = (firstPacketId?: number) => Promise<DcoDriver>;
 
 /** See {@link LinuxWorld}: the sites are its network namespaces, and addresses outside the tunnel are theirs. */
 export class MixedWorld extends LinuxWorld {
+  protected override readonly mostUnderWay = MOST_UNDER_WAY_HERE;
   /** What stands for the system at the sites with the userspace backend, unless it has TUN devices. */
   readonly #hosts: ReadonlyMap<string, Host>;
   readonly #userspaceAt: readonly string[];

@@ -1,11 +1,13 @@
 /**
  * One case on TUN devices of the userspace backend, at sites that are network namespaces.
  */
+import { MOST_UNDER_WAY_HERE } from "../linux/ping.ts";
 import { LinuxWorld } from "../linux/world.ts";
 import type { PingOptions, Site } from "../world.ts";
 
 /** See {@link LinuxWorld}. */
 export class TunWorld extends LinuxWorld {
+  protected override readonly mostUnderWay = MOST_UNDER_WAY_HERE;
   /** By another driver: devices that are none of this process's are none of the driver's either. */
   override async addInterface(site: Site, name: string): Promise<void> {
     await (await this.openDriver()).createInterface({ mode: "p2p", name, ...site.extras });
