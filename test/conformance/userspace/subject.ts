@@ -2,8 +2,9 @@
  * The userspace backend as a subject of the suite.
  */
 
+import { CoreDriver } from "../../../src/core/driver.ts";
 import type { TransportProtocol } from "../../../src/core/model.ts";
-import { openDriver } from "../../../src/index.ts";
+import { UserspaceBackend } from "../../../src/userspace/backend.ts";
 import type { DatagramSockets } from "../../../src/userspace/udp-transport.ts";
 import type { Subject } from "../world.ts";
 import { UserspaceWorld } from "./world.ts";
@@ -14,7 +15,7 @@ export async function openUserspaceSubject(
   variant?: string,
   sockets: DatagramSockets = "best",
 ): Promise<Subject> {
-  const probe = await openDriver({ backend: "userspace" });
+  const probe = new CoreDriver(new UserspaceBackend({ sockets }));
   const { info, capabilities } = probe;
   // With the first listener Node opens a descriptor that it keeps.
   const dco = await probe.createInterface({ mode: "p2p" });
