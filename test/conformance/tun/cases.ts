@@ -173,6 +173,19 @@ export const tunCases: Case[] = group("TUN", [
     },
   },
   {
+    name: "a right that was given up is told once when it is missed; closing needs none",
+    async run(world) {
+      const site = tunSite(world);
+      const child = new Child(world, site, "tun", { name: "dk-lost", gives: true });
+      assert.deepEqual(JSON.parse(await child.told("lost")), {
+        codes: ["permission", "permission"],
+        told: 1,
+      });
+      assert.deepEqual(await child.end("the process without the right"), { code: 0, signal: null });
+      assert.equal(await linkOf(site, "dk-lost"), undefined);
+    },
+  },
+  {
     name: "packets that wait are read in turns, so that other work is not kept from its own",
     async run(world) {
       const site = tunSite(world);
