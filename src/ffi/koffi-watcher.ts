@@ -31,12 +31,12 @@ const LONGEST_PAUSE_MS = 64;
 /** Those that are open, with their handles. */
 const watchers = new Set<Watcher>();
 
-let isExitSeen = false;
+let hasExitListener = false;
 
 /** At its end the event loop turns once more, without JavaScript: what is ready then would abort the process. */
 function closeAllAtExit(): void {
-  if (isExitSeen) return;
-  isExitSeen = true;
+  if (hasExitListener) return;
+  hasExitListener = true;
   process.once("exit", () => {
     for (const watcher of watchers) watcher.close();
   });
