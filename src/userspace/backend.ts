@@ -2,6 +2,7 @@
  * The userspace backend: data channel offload without anything to offload to.
  */
 import { getCiphers } from "node:crypto";
+import { createSocket } from "node:dgram";
 import { release, type } from "node:os";
 import type {
   BackendDriver,
@@ -54,8 +55,8 @@ export class UserspaceBackend implements BackendDriver {
 
   constructor(options: UserspaceOptions = {}) {
     const { clock = SYSTEM_CLOCK, firstPacketId = 1, registry = PROCESS_REGISTRY } = options;
-    const { reason = "it was asked for by name" } = options;
-    this.#settings = { clock, firstPacketId };
+    const { makeSocket = createSocket, reason = "it was asked for by name" } = options;
+    this.#settings = { clock, firstPacketId, makeSocket };
     this.#registry = registry;
     const chacha20 = getCiphers().includes("chacha20-poly1305");
     this.capabilities = userspaceCapabilities({ tun: false, chacha20 });

@@ -24,13 +24,15 @@ import type { UserspaceExtras } from "./driver.ts";
 import { PacketStream } from "./packet-stream.ts";
 import { ownerMarker, type Registered, type Registry } from "./registry.ts";
 import { listenTcp, openTcpTransport, type TcpTransport } from "./tcp-transport.ts";
-import { openUdpTransport, UdpListener, type UdpTransport } from "./udp-transport.ts";
+import { type MakeSocket, openUdpTransport, UdpListener, type UdpTransport } from "./udp-transport.ts";
 
 /** What the driver decides. */
 export interface Settings {
   readonly clock: Clock;
   /** Packet id that each key begins with: 1, but in tests of the last ones. */
   readonly firstPacketId: number;
+  /** Makes UDP sockets: `node:dgram`'s, but in tests where a process cannot make them where they are to live. */
+  readonly makeSocket: MakeSocket;
 }
 
 /** What an interface is made of. */
@@ -57,6 +59,7 @@ export class UserspaceInterface implements BackendInterface, Registered {
   readonly #plane: DataPlane;
   readonly #packets: PacketStream;
   readonly #clock: Clock;
+  readonly #makeSocket: MakeSocket;
   readonly #registry: Registry;
   #sink: BackendEventSink = () => {};
   #mtu: number;
@@ -69,6 +72,7 @@ export class UserspaceInterface implements BackendInterface, Registered {
     this.mode = mode;
     this.#mtu = capabilities.mtu.default;
     this.#clock = settings.clock;
+    this.#makeSocket = settings.makeSocket;
     this.#registry = registry;
     const packets = new PacketStream(packetQueue, (packet) => this.#transmit(packet));
     const plane = new DataPlane({
@@ -113,13 +117,13 @@ export class UserspaceInterface implements BackendInterface, Registered {
 
   openTransport(request: OpenTransportRequest, signal: AbortSignal | undefined): Promise<BackendTransport> {
     if (request.protocol === "tcp") return openTcpTransport(this.#plane, request, signal);
-    return openUdpTransport(this.#plane, request);
+    return openUdpTransport(this.#plane, request, this.#makeSocket);
   }
 
   async listen(request: ListenRequest): Promise<BackendListener> {
     if (request.protocol === "tcp") return listenTcp(this.#plane, request);
     const socket = { ...request, remote: undefined, receiveBuffer: RECEIVE_BUFFER };
-    return new UdpListener(await openUdpTransport(this.#plane, socket));
+    return new UdpListener(await openUdpTransport(this.#plane, socket, this.#makeSocket));
   }
 
   async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * A UDP socket of Node's: data packets go to the data plane, all others up.
  */
-import { createSocket, type Socket, type SocketOptions } from "node:dgram";
+import type { Socket, SocketOptions } from "node:dgram";
 import { once } from "node:events";
 import type {
   BackendListener,
@@ -22,20 +22,27 @@ import { bindError, socketError } from "./errors.ts";
 /** Data packets wait in the process up to this many bytes while the socket's own buffer is full. */
 const SEND_QUEUE_BYTES = 1 << 20;
 
+/** The largest datagram, and its address. */
+const SEND_BYTES = 1 << 17;
+
 /** Addresses are addresses: without this Node would look each one up, a turn of the event loop later. */
 const lookup: NonNullable<SocketOptions["lookup"]> = (address, options, done) =>
   // Called with a family where the types have options.
   done(null, address, options as unknown as number);
 
+/** Makes sockets, as `node:dgram` does. */
+export type MakeSocket = (options: SocketOptions) => Socket;
+
 /** Opens a UDP socket. Errors: `busy`, `socket`, `permission`. */
 export async function openUdpTransport(
   plane: DataPlane,
   request: Pick<OpenTransportRequest, "local" | "remote" | "dualStack" | "receiveBuffer">,
+  makeSocket: MakeSocket,
 ): Promise<UdpTransport> {
   const { local, remote, dualStack, receiveBuffer } = request;
   const family = local?.family ?? remote?.family ?? 4;
   const kind = family === 6 ? ({ type: "udp6", ipv6Only: !dualStack } as const) : ({ type: "udp4" } as const);
-  const socket = createSocket({ ...kind, lookup });
+  const socket = makeSocket({ ...kind, lookup });
   const any = family === 6 ? "::" : "0.0.0.0";
   // It listens within the call that binds it, since nothing is looked up.
   const listening = once(socket, "listening");
@@ -50,15 +57,17 @@ export async function openUdpTransport(
     socket.close();
     throw bindError(error, local);
   }
-  enlarge(socket, receiveBuffer);
+  enlarge((size) => socket.setRecvBufferSize(size), receiveBuffer);
+  // BSD systems refuse datagrams that are larger than the buffer, which has room for 9 KiB at first.
+  if (socket.getSendBufferSize() < SEND_BYTES) enlarge((size) => socket.setSendBufferSize(size), SEND_BYTES);
   return new UdpTransport(socket, plane, family, dualStack, remote);
 }
 
 /** As large as the system lets it be. */
-function enlarge(socket: Socket, bytes: number): void {
+function enlarge(set: (size: number) => void, bytes: number): void {
   for (let size = bytes; size > 0; size >>= 1) {
     try {
-      socket.setRecvBufferSize(size);
+      set(size);
       return;
     } catch {
       // More than this system allows.
