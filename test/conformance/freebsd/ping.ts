@@ -15,7 +15,9 @@ export function startPing(at: Resident, to: string, options: PingOptions = {}): 
   const { count, size = 56, interval = 0.05, wait = 5 } = options;
   const patience = `-W ${Math.ceil(wait * 1000)}`;
   const limit = count === undefined ? `-t ${LONGEST}` : `-c ${count}`;
-  const job = at.start(`exec ping -n ${limit} -i ${interval} ${patience} -s ${size} ${to}`);
+  // Else it has packets cut to the least MTU of IPv6, whatever the interface's is.
+  const whole = to.includes(":") ? "-u -u" : "";
+  const job = at.start(`exec ping -n ${whole} ${limit} -i ${interval} ${patience} -s ${size} ${to}`);
   const result = job.ended.then(({ output }) => {
     const counts = /(\d+) packets transmitted, (\d+) packets received/.exec(output);
     if (!counts) throw new Error(`ping ${to}: ${output || "no output"}`);
