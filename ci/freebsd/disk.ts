@@ -26,6 +26,8 @@ export interface DiskOptions {
   readonly program: string;
   /** Arguments of the program. */
   readonly arguments: readonly string[];
+  /** What the guest is to install by its own pkg; names with spaces between. */
+  readonly packages: string;
   /** Node has no binary for FreeBSD on npm, Bun has: it is brought along, for guests without Node. */
   readonly bun: boolean;
 }
@@ -50,6 +52,7 @@ export async function makeDisk(folder: string, packages: string, options: DiskOp
   }
   cpSync(GUEST, join(content, "guest.sh"));
   writeFileSync(join(content, "program"), options.program);
+  writeFileSync(join(content, "packages"), options.packages);
   writeFileSync(join(content, "arguments"), options.arguments.map((argument) => `${argument}\n`).join(""));
   const image = join(folder, "disk.iso");
   execFileSync("bsdtar", ["-c", "--format=iso9660", "-f", image, "-C", content, "."]);

@@ -14,6 +14,13 @@ mount -t fdescfs fdescfs /dev/fd
 for module in if_epair if_bridge; do kldload -n $module 2>/dev/null; done
 ifconfig lo0 inet 127.0.0.1/8 up
 
+if [ -s "$here/packages" ]; then
+  for _ in 1 2 3; do
+    # shellcheck disable=SC2046
+    ASSUME_ALWAYS_YES=yes pkg install -y $(cat "$here/packages") && break
+    sleep 10
+  done
+fi
 if command -v node >/dev/null 2>&1; then
   runtime=node
 else

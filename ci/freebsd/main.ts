@@ -10,7 +10,7 @@ import { runGuest } from "./guest.ts";
 
 const USAGE =
   "usage: npm run test:freebsd -- (--image PATH | --kernel PATH --root PATH) [--json FILE] [--filter TEXT] " +
-  "[--subject freebsd|mixed|userspace] [--program run|capture] [--timeout SECONDS] [--memory MIB] [--no-bun]";
+  "[--subject freebsd|mixed|userspace] [--program run|capture] [--timeout SECONDS] [--memory MIB] [--packages NAMES] [--no-bun]";
 
 const RESULT_BYTES = 16 << 20;
 
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     subject: { type: "string", default: "freebsd,mixed" },
     timeout: { type: "string", default: "5400" },
     memory: { type: "string", default: "2048" },
+    packages: { type: "string", default: "" },
     "no-bun": { type: "boolean", default: false },
   },
 });
@@ -52,6 +53,7 @@ const runner = ["--subject", values.subject, ...(values.filter === "" ? [] : ["-
 const disk = await makeDisk(folder, join(base, "packages"), {
   program: values.program,
   arguments: runner,
+  packages: values.packages,
   bun: !values["no-bun"],
 });
 process.exitCode = await runGuest({
@@ -59,6 +61,7 @@ process.exitCode = await runGuest({
   disk,
   result,
   memory: Number(values.memory),
+  network: values.packages !== "",
   timeout: Number(values.timeout),
   onLine: (line) => console.log(line),
 });

@@ -66,3 +66,9 @@ export async function runJailed(name: string, order: unknown): Promise<string[]>
   const command = [`command=${process.execPath}`, program(name), JSON.stringify(order)];
   return (await run("jail", [...jail, ...command])).split("\n");
 }
+
+/** Takes an interface of a site to this system's own network stack; what is returned destroys it there. */
+export async function takeOutside(site: Site, name: string): Promise<() => Promise<unknown>> {
+  await run("ifconfig", [name, "-vnet", (site as FreebsdSite).jail]);
+  return () => run("ifconfig", [name, "destroy"]);
+}
