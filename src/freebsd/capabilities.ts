@@ -63,6 +63,7 @@ export function freebsdCapabilities({ floats, replayProtection }: FreebsdFacts):
     linkFollowsPeer: false,
     linkDown: true,
     systemInterface: true,
+    tunDevice: false,
     survivesProcess: true,
     adoptInterface: true,
     observe: false,

@@ -1,106 +1,105 @@
 /**
- * UDP sockets of a jail in the form of `node:dgram`'s, for the userspace backend: this process cannot make sockets where
- * the jail is, and Bun takes no descriptors.
+ * UDP sockets of a jail for the userspace backend: this process cannot make sockets where the jail is.
  */
-import type { Socket, SocketOptions } from "node:dgram";
-import { EventEmitter } from "node:events";
-import { parseIp } from "../../../src/core/ip.ts";
-import { type Ffi, loadFfi } from "../../../src/ffi/index.ts";
-import { createPosix, type Posix } from "../../../src/ffi/posix.ts";
-import { packSockaddrBytes, SOCKADDR_BYTES, unpackSockaddr } from "../../../src/ffi/sockaddr.ts";
+import type { IpEndpoint } from "../../../src/core/backend.ts";
+import { formatIp, parseIp, unmapIpv4 } from "../../../src/core/ip.ts";
+import type { Endpoint } from "../../../src/core/model.ts";
+import { errnoError } from "../../../src/ffi/errno.ts";
+import { loadFfi } from "../../../src/ffi/index.ts";
+import { createPosix } from "../../../src/ffi/posix.ts";
 import type { VnetSockets } from "../../../src/freebsd/index.ts";
 import {
   AF_INET,
   AF_INET6,
+  bindTo,
+  boundTo,
   IPPROTO_IPV6,
   IPPROTO_UDP,
   IPV6_V6ONLY,
   SO_RCVBUF,
   SOCK_DGRAM,
   SOL_SOCKET,
+  socketAddress,
 } from "../../../src/sockets/socket-address.ts";
 import { readUdp, type StopReading } from "../../../src/sockets/udp-reader.ts";
-
-type Sent = (error: Error | null) => void;
+import type { Destination } from "../../../src/userspace/data/data-socket.ts";
+import type {
+  DatagramHandlers,
+  DatagramSocket,
+  DatagramSocketRequest,
+} from "../../../src/userspace/datagram-socket.ts";
 
 /** sys/socket.h */
 const SO_SNDBUF = 0x1001;
+/** Room for the largest datagram, and for many. */
+const BUFFER_BYTES = 1 << 17;
 
-/** What the userspace backend uses of a socket; addresses have no zones. */
-class JailDatagrams extends EventEmitter {
-  readonly #ffi: Ffi = loadFfi();
-  readonly #posix: Posix = createPosix(this.#ffi);
-  readonly #sockets: Required<VnetSockets>;
+/** See {@link DatagramSocket}. Addresses are in the contract's words: those of IPv4 are not mapped. */
+class JailDatagrams implements DatagramSocket {
+  readonly local: Endpoint;
+  readonly #ffi = loadFfi();
+  readonly #posix = createPosix(this.#ffi);
   readonly #family: 4 | 6;
   readonly #fd: number;
   #stopReading: StopReading | undefined;
 
-  constructor(sockets: Required<VnetSockets>, { type, ipv6Only }: SocketOptions) {
-    super();
-    this.#sockets = sockets;
-    this.#family = type === "udp6" ? 6 : 4;
-    const six = this.#family === 6;
-    this.#fd = sockets.socket(six ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP);
-    if (six) this.#posix.setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, ipv6Only ? 1 : 0);
+  constructor(sockets: Required<VnetSockets>, { family, local, dualStack }: DatagramSocketRequest) {
+    const posix = this.#posix;
+    this.#family = family;
+    this.#fd = sockets.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+    if (family === 6) posix.setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
+    for (const option of [SO_RCVBUF, SO_SNDBUF]) posix.setsockopt(this.#fd, SOL_SOCKET, option, BUFFER_BYTES);
+    try {
+      bindTo(sockets, this.#fd, local, family);
+    } catch (error) {
+      posix.close(this.#fd);
+      throw error;
+    }
+    this.local = boundTo(posix, this.#fd) as Endpoint;
   }
 
-  bind({ address, port }: { readonly address: string; readonly port: number }): void {
-    this.#sockets.bind(this.#fd, this.#sockaddr(address, port));
+  start({ onPacket, onEnd }: DatagramHandlers): void {
     this.#stopReading = readUdp(this.#ffi, this.#posix, this.#fd, this.#family, {
-      onPacket: (data, from) => {
-        const mapped = this.#family === 6 && !from.address.includes(":");
-        const address = mapped ? `::ffff:${from.address}` : from.address;
-        this.emit("message", Buffer.from(data.buffer, data.byteOffset, data.length), { ...from, address });
-      },
-      onEnd: (error) => this.emit("error", error),
+      onPacket: (data, { address, port }) =>
+        onPacket(Buffer.from(data.buffer, data.byteOffset, data.length), address, port),
+      onEnd,
     });
-    process.nextTick(() => this.emit("listening"));
   }
 
-  address(): { address: string; port: number } {
-    const bytes = Buffer.alloc(SOCKADDR_BYTES);
-    this.#posix.getsockname(this.#fd, bytes);
-    return unpackSockaddr(bytes) as { address: string; port: number };
+  async send(packet: Uint8Array, { endpoint, address, port }: Destination): Promise<void> {
+    const sent = this.#sendto(packet, address, port);
+    if (sent < 0) throw errnoError(-sent, "send", endpoint.address);
   }
 
-  send(packet: Uint8Array, port: number, address: string, sent?: Sent): void {
-    const result = this.#posix.sendto(this.#fd, packet, 0, this.#sockaddr(address, port));
-    const error = result < 0 ? new Error(`sendto ${address}: ${result}`) : null;
-    process.nextTick(() => sent?.(error));
+  sendData(packet: Buffer, { address, port }: Destination): boolean {
+    return this.#sendto(packet, address, port) >= 0;
   }
 
-  setRecvBufferSize(size: number): void {
-    this.#posix.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUF, size);
+  destination({ text, port }: IpEndpoint): Destination {
+    return this.sender(text, port);
   }
 
-  getSendBufferSize(): number {
-    return this.#posix.getsockoptInt(this.#fd, SOL_SOCKET, SO_SNDBUF);
+  sender(address: string, port: number): Destination {
+    return { endpoint: { address, port }, address, port };
   }
 
-  setSendBufferSize(size: number): void {
-    this.#posix.setsockopt(this.#fd, SOL_SOCKET, SO_SNDBUF, size);
+  async close(): Promise<void> {
+    await this.#stopReading?.();
+    await this.#posix.closeAsync(this.#fd);
   }
 
-  /** The kernel's own buffer takes all, or none. */
-  getSendQueueSize(): number {
-    return 0;
-  }
-
-  close(closed?: () => void): void {
-    const end = async () => {
-      await this.#stopReading?.();
-      await this.#posix.closeAsync(this.#fd);
-      closed?.();
-    };
-    void end();
-  }
-
-  #sockaddr(address: string, port: number): Buffer {
-    return packSockaddrBytes(parseIp(address) as Uint8Array, port);
+  #sendto(packet: Uint8Array, address: string, port: number): number {
+    const bytes = unmapIpv4(parseIp(address) as Uint8Array);
+    const family = bytes.length === 4 ? 4 : 6;
+    const to = { family, bytes, text: formatIp(bytes), port, scopeId: 0 } as const;
+    return this.#posix.sendto(this.#fd, packet, 0, socketAddress(to, this.#family));
   }
 }
 
-/** As `createSocket` of `node:dgram`, in a jail. */
-export function jailDatagrams(sockets: Required<VnetSockets>, options: SocketOptions): Socket {
-  return new JailDatagrams(sockets, options) as unknown as Socket;
+/** Opens a socket in a jail. Errors: `busy`, `socket`. */
+export function openJailDatagrams(
+  sockets: Required<VnetSockets>,
+  request: DatagramSocketRequest,
+): DatagramSocket {
+  return new JailDatagrams(sockets, request);
 }

@@ -11,7 +11,6 @@ import type {
 } from "../../../src/core/backend.ts";
 import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { InterfaceInfo } from "../../../src/core/model.ts";
-import { UserspaceBackend } from "../../../src/userspace/backend.ts";
 import { Registry } from "../../../src/userspace/registry.ts";
 import type { Site } from "../world.ts";
 import type { MixedBackends } from "./platform.ts";
@@ -36,11 +35,10 @@ export class MixedBackend implements BackendDriver {
   readonly #siteOf: MixedBackends["siteOf"];
   readonly #kernel: BackendDriver;
   readonly #userspace: ReadonlyMap<unknown, ReturnType<MixedBackends["openUserspace"]>>;
-  readonly #userspaceCapabilities = new UserspaceBackend().capabilities;
 
   private constructor(
     kernel: BackendDriver,
-    { siteOf, openUserspace }: MixedBackends,
+    { siteOf, openUserspace, userspaceCapabilities }: MixedBackends,
     userspaceAt: readonly Site[],
     firstPacketId: number,
   ) {
@@ -54,7 +52,7 @@ export class MixedBackend implements BackendDriver {
     );
     this.info = kernel.info;
     this.rules = kernel.rules;
-    this.capabilities = bothOf(kernel.capabilities, this.#userspaceCapabilities);
+    this.capabilities = bothOf(kernel.capabilities, userspaceCapabilities);
   }
 
   /**
@@ -74,11 +72,9 @@ export class MixedBackend implements BackendDriver {
     signal: AbortSignal | undefined,
   ): Promise<BackendInterface> {
     const userspace = this.#userspace.get(this.#siteOf(request.extras));
-    const { capabilities } = userspace ? { capabilities: this.#userspaceCapabilities } : this.#kernel;
-    const made = userspace
-      ? await userspace.createInterface(request)
-      : await this.#kernel.createInterface(request, signal);
-    return Object.defineProperty(made, "capabilities", { value: capabilities });
+    if (userspace) return userspace.createInterface(request);
+    const made = await this.#kernel.createInterface(request, signal);
+    return Object.defineProperty(made, "capabilities", { value: this.#kernel.capabilities });
   }
 
   adoptInterface(request: AdoptInterfaceRequest, signal: AbortSignal | undefined): Promise<BackendInterface> {

@@ -7,17 +7,23 @@ import { loadFfi } from "../../../src/ffi/index.ts";
 import { createPosix } from "../../../src/ffi/posix.ts";
 import { FreebsdBackend } from "../../../src/freebsd/backend.ts";
 import { UserspaceBackend } from "../../../src/userspace/backend.ts";
-import { jailDatagrams } from "../freebsd/datagrams.ts";
+import { openJailDatagrams } from "../freebsd/datagrams.ts";
 import type { JailSockets } from "../freebsd/sockets.ts";
 import { openFreebsdSites } from "../freebsd/subject.ts";
 import { FreebsdWorld } from "../freebsd/world.ts";
+import { MOST_UNDER_WAY_HERE } from "../linux/ping.ts";
 import type { MixedPlatform } from "./platform.ts";
 import { withUserspace } from "./world.ts";
+
+/** What it pings is carried by this process. */
+class KernelWorld extends FreebsdWorld {
+  protected override readonly mostUnderWay = MOST_UNDER_WAY_HERE;
+}
 
 /** Fails with what is missing. */
 export async function openMixedFreebsd(): Promise<MixedPlatform> {
   const { network, version, description, leftovers, close } = await openFreebsdSites(true);
-  const World = withUserspace(FreebsdWorld);
+  const World = withUserspace(KernelWorld);
   return {
     version,
     description: [...description, "the kernel's guard against replays is on"],
@@ -31,8 +37,9 @@ export async function openMixedFreebsd(): Promise<MixedPlatform> {
       openUserspace: (site, options) =>
         new UserspaceBackend({
           ...options,
-          makeSocket: (kind) => jailDatagrams(site as JailSockets, kind),
+          sockets: (request) => openJailDatagrams(site as JailSockets, request),
         }),
+      userspaceCapabilities: new UserspaceBackend().capabilities,
     },
     makeWorld: (driver, parts) => new World(network, driver, parts.open).withParts(parts),
     async droppedAt(site, name) {

@@ -2,6 +2,7 @@
  * What differs by operating system, where the kernel and the userspace backend talk to each other.
  */
 import type { BackendDriver, Extras } from "../../../src/core/backend.ts";
+import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { DcoDriver } from "../../../src/core/contract.ts";
 import type { UserspaceBackend, UserspaceOptions } from "../../../src/userspace/backend.ts";
 import type { ClosableWorld, Site } from "../world.ts";
@@ -12,7 +13,11 @@ export interface MixedBackends {
   openKernel(): Promise<BackendDriver>;
   /** What tells, among the options of a call, which site it is about. */
   siteOf(extras: Extras): unknown;
-  openUserspace(site: unknown, options: UserspaceOptions): UserspaceBackend;
+  openUserspace(
+    site: unknown,
+    options: UserspaceOptions,
+  ): Pick<UserspaceBackend, "createInterface" | "listInterfaces" | "deleteInterface">;
+  readonly userspaceCapabilities: Capabilities;
 }
 
 /** Kernel, sites, and what a world is made of. */

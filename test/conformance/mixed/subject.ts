@@ -9,6 +9,7 @@ import type { Subject } from "../world.ts";
 import { MixedBackend } from "./backend.ts";
 import { openMixedFreebsd } from "./freebsd.ts";
 import { openMixedLinux } from "./linux.ts";
+import type { Device } from "./placed.ts";
 
 /** Groups of cases in which packets go from one end to the other. */
 const GROUPS = [
@@ -40,10 +41,13 @@ export function isForBoth({ group, name }: Case): boolean {
 /** @param userspace where the userspace backend is */
 export async function openMixedSubject(
   userspace: "server" | "clients",
+  device: Device,
   protocol: TransportProtocol,
   variant: string,
 ): Promise<Subject> {
-  const platform = await (process.platform === "freebsd" ? openMixedFreebsd() : openMixedLinux(protocol));
+  const platform = await (process.platform === "freebsd"
+    ? openMixedFreebsd()
+    : openMixedLinux(device, protocol));
   const userspaceAt = platform.sites.filter(({ name }) => (name === "server") === (userspace === "server"));
   const open = async (firstPacketId?: number) =>
     new CoreDriver(await MixedBackend.open(platform.backends, userspaceAt, firstPacketId));
@@ -52,7 +56,7 @@ export async function openMixedSubject(
   await probe.close();
   const makeWorld = async (firstPacketId?: number) => {
     const { droppedAt } = platform;
-    const parts = { userspaceAt, open: () => open(), again: makeWorld, droppedAt };
+    const parts = { userspaceAt, device, open: () => open(), again: makeWorld, droppedAt };
     return platform.makeWorld(await open(firstPacketId), parts);
   };
   return {
@@ -62,7 +66,7 @@ export async function openMixedSubject(
     variant,
     description: [
       ...platform.description,
-      `the userspace backend is at ${userspaceAt.map(({ name }) => name).join(", ")}, the kernel elsewhere`,
+      `the userspace backend${device === "tun" ? " with TUN devices" : ""} is at ${userspaceAt.map(({ name }) => name).join(", ")}, the kernel elsewhere`,
     ],
     open: () => makeWorld(),
     leftovers: () => platform.leftovers(),

@@ -4,13 +4,17 @@
 import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import type { CreateInterfaceOptions, InterfaceConfig } from "../../../src/core/model.ts";
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
+import { pingOneByOne } from "../pings.ts";
 import { Host } from "../userspace/host.ts";
 import type { ClosableWorld, PingOptions, Site, SystemInterface, World } from "../world.ts";
+import type { Device } from "./placed.ts";
 
 /** What such a world needs besides. */
 export interface MixedWorldParts {
   /** The sites with the userspace backend. */
   readonly userspaceAt: readonly Site[];
+  /** What its interfaces are. */
+  readonly device: Device;
   /** Makes a driver. */
   open(): Promise<DcoDriver>;
   /** Makes another world, of a driver whose userspace keys begin with this packet id. */
@@ -32,13 +36,14 @@ export interface MixedWorld extends World {
 // biome-ignore lint/suspicious/noExplicitAny: what a mixin's base is constructed with is its own
 export function withUserspace<Base extends new (...args: any[]) => ClosableWorld>(BaseWorld: Base) {
   return class extends BaseWorld implements MixedWorld {
-    /** What stands for the system at the sites with the userspace backend. */
+    /** What stands for the system at the sites with the userspace backend, unless it has TUN devices. */
     readonly #hosts = new Map<string, Host>();
     #parts: MixedWorldParts | undefined;
 
     /** Called once, before anything else. */
     withParts(parts: MixedWorldParts): this {
       this.#parts = parts;
+      if (parts.device === "tun") return this;
       for (const { name } of parts.userspaceAt) {
         this.#hosts.set(name, new Host({ haste: 1, longestWait: 5 }));
       }
@@ -52,7 +57,7 @@ export function withUserspace<Base extends new (...args: any[]) => ClosableWorld
     }
 
     isUserspace(site: Site): boolean {
-      return this.#hosts.has(site.name);
+      return this.#given.userspaceAt.some(({ name }) => name === site.name);
     }
 
     async dropped(site: Site, { name, extras }: DcoInterface): Promise<number> {
@@ -78,17 +83,7 @@ export function withUserspace<Base extends new (...args: any[]) => ClosableWorld
     override async ping(from: Site, to: string, options: PingOptions = {}) {
       const host = this.#hosts.get(from.name);
       if (host) return host.startPing(to, { count: 3, ...options }).stop();
-      // One by one: after the first answer the program waits for others no longer than twice as long as that took,
-      // and here it is this process that answers.
-      const { count = 3 } = options;
-      const total = { sent: 0, received: 0, output: "" };
-      for (let n = 0; n < count; n++) {
-        const one = await super.ping(from, to, { ...options, count: 1 });
-        total.sent += one.sent;
-        total.received += one.received;
-        total.output += one.output;
-      }
-      return total;
+      return pingOneByOne(options, (one) => super.ping(from, to, one));
     }
 
     override async startPing(from: Site, to: string, options: PingOptions = {}) {

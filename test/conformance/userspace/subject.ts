@@ -4,11 +4,16 @@
 
 import type { TransportProtocol } from "../../../src/core/model.ts";
 import { openDriver } from "../../../src/index.ts";
+import type { DatagramSockets } from "../../../src/userspace/udp-transport.ts";
 import type { Subject } from "../world.ts";
 import { UserspaceWorld } from "./world.ts";
 
 /** Opens the subject; nothing is needed for it. */
-export async function openUserspaceSubject(protocol: TransportProtocol, variant?: string): Promise<Subject> {
+export async function openUserspaceSubject(
+  protocol: TransportProtocol,
+  variant?: string,
+  sockets: DatagramSockets = "best",
+): Promise<Subject> {
   const probe = await openDriver({ backend: "userspace" });
   const { info, capabilities } = probe;
   // With the first listener Node opens a descriptor that it keeps.
@@ -27,7 +32,7 @@ export async function openUserspaceSubject(protocol: TransportProtocol, variant?
     sites: { system: false, movable: false },
     description: [`${info.version}, ${info.kernel}, uid ${process.getuid?.() ?? "none"}`],
     async open() {
-      world = new UserspaceWorld(`${network}.${worlds++ % 256}`, protocol);
+      world = new UserspaceWorld(`${network}.${worlds++ % 256}`, protocol, sockets);
       return world;
     },
     leftovers: async () => world?.interfaces ?? [],

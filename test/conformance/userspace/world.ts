@@ -13,6 +13,7 @@ import type {
   TransportProtocol,
 } from "../../../src/core/model.ts";
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
+import type { DatagramSockets } from "../../../src/userspace/udp-transport.ts";
 import { Cleanups } from "../cleanups.ts";
 import { inTime } from "../expect.ts";
 import type {
@@ -37,12 +38,17 @@ export class UserspaceWorld implements ClosableWorld {
   readonly server: UserspaceSite;
   readonly clients: readonly [UserspaceSite, UserspaceSite, UserspaceSite];
   readonly #network: string;
+  readonly #sockets: DatagramSockets;
   readonly #cleanups = new Cleanups();
   #nextAddress = 100;
 
-  /** @param network the first three numbers of the sites' addresses, of loopback */
-  constructor(network: string, protocol: TransportProtocol) {
+  /**
+   * @param network the first three numbers of the sites' addresses, of loopback
+   * @param sockets whose UDP sockets the backend has
+   */
+  constructor(network: string, protocol: TransportProtocol, sockets: DatagramSockets) {
     this.#network = network;
+    this.#sockets = sockets;
     this.protocol = protocol;
     this.server = makeSite("server", `${network}.1`);
     this.clients = [2, 3, 4].map((last) => makeSite(`client${last - 1}`, `${network}.${last}`)) as [
@@ -197,7 +203,9 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   #driver(firstPacketId?: number): DcoDriver {
-    const driver = new CoreDriver(new SitesBackend([this.server, ...this.clients], firstPacketId));
+    const driver = new CoreDriver(
+      new SitesBackend([this.server, ...this.clients], firstPacketId, this.#sockets),
+    );
     this.onClose(() => driver.close());
     return driver;
   }
