@@ -4,8 +4,10 @@
 import assert from "node:assert/strict";
 import type { Endpoint } from "../../../src/core/model.ts";
 import { type Case, group } from "../case.ts";
+import { floatingTunnel } from "../cases/float.ts";
 import { capture, interceptedTunnel } from "../cases/protection.ts";
 import { eventually } from "../expect.ts";
+import { MOVES } from "../needs.ts";
 import { assertReaches, type End, installKeys, openTunnel } from "../tunnel.ts";
 import type { MixedWorld } from "./world.ts";
 
@@ -96,6 +98,20 @@ export const mixedCases: Case[] = group("both", [
       assert.equal(reason, "expired");
       if (!server.dco.capabilities.finalStats) return;
       assert.ok((finalStats?.tunnel?.rxPackets ?? 0n) >= 2n);
+    },
+  },
+  {
+    ...MOVES,
+    name: "the userspace end moves over IPv6, and the kernel follows it and tells where it is",
+    async run(world) {
+      const { server, client } = await floatingTunnel(world, 6);
+      const atServer = (world as MixedWorld).isUserspace(server.site);
+      const [mover, kernel] = atServer ? [server, client] : [client, server];
+      const moved = await world.moveAddress(mover.site);
+      await assertReaches(world, mover, kernel.vpn.ipv4);
+      const { remote } = await kernel.events.next("peer-floated");
+      assert.deepEqual(remote, { address: moved.ipv6, port: mover.transport.local?.port });
+      await assertReaches(world, kernel, mover.vpn.ipv6);
     },
   },
   {
