@@ -47,9 +47,11 @@ class JailDatagrams implements DatagramSocket {
     const posix = this.#posix;
     this.#family = family;
     this.#fd = sockets.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP);
-    if (family === 6) posix.setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
-    for (const option of [SO_RCVBUF, SO_SNDBUF]) posix.setsockopt(this.#fd, SOL_SOCKET, option, BUFFER_BYTES);
     try {
+      if (family === 6) posix.setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
+      for (const option of [SO_RCVBUF, SO_SNDBUF]) {
+        posix.setsockopt(this.#fd, SOL_SOCKET, option, BUFFER_BYTES);
+      }
       bindTo(sockets, this.#fd, local, family);
     } catch (error) {
       posix.close(this.#fd);
