@@ -8,6 +8,7 @@ import { errnoError } from "../../../src/ffi/errno.ts";
 import { loadFfi } from "../../../src/ffi/index.ts";
 import { createPosix } from "../../../src/ffi/posix.ts";
 import type { VnetSockets } from "../../../src/freebsd/index.ts";
+import { enlarge, SEND_BYTES, SO_SNDBUF } from "../../../src/freebsd/udp-transport.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -18,7 +19,6 @@ import {
   IPV6_V6ONLY,
   SO_RCVBUF,
   SOCK_DGRAM,
-  SOL_SOCKET,
   socketAddress,
 } from "../../../src/sockets/socket-address.ts";
 import { readUdp, type StopReading } from "../../../src/sockets/udp-reader.ts";
@@ -29,11 +29,6 @@ import type {
   DatagramSocketRequest,
 } from "../../../src/userspace/datagram-socket.ts";
 
-/** sys/socket.h */
-const SO_SNDBUF = 0x1001;
-/** Room for the largest datagram, and for many. */
-const BUFFER_BYTES = 1 << 17;
-
 /** See {@link DatagramSocket}. Addresses are in the contract's words: those of IPv4 are not mapped. */
 class JailDatagrams implements DatagramSocket {
   readonly local: Endpoint;
@@ -43,15 +38,17 @@ class JailDatagrams implements DatagramSocket {
   readonly #fd: number;
   #stopReading: StopReading | undefined;
 
-  constructor(sockets: Required<VnetSockets>, { family, local, dualStack }: DatagramSocketRequest) {
+  constructor(
+    sockets: Required<VnetSockets>,
+    { family, local, dualStack, receiveBuffer }: DatagramSocketRequest,
+  ) {
     const posix = this.#posix;
     this.#family = family;
     this.#fd = sockets.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP);
     try {
       if (family === 6) posix.setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
-      for (const option of [SO_RCVBUF, SO_SNDBUF]) {
-        posix.setsockopt(this.#fd, SOL_SOCKET, option, BUFFER_BYTES);
-      }
+      enlarge(posix, this.#fd, SO_RCVBUF, receiveBuffer);
+      enlarge(posix, this.#fd, SO_SNDBUF, SEND_BYTES);
       bindTo(sockets, this.#fd, local, family);
     } catch (error) {
       posix.close(this.#fd);
