@@ -18,6 +18,7 @@ import { enduranceCases } from "./endurance.ts";
 import { eventCases } from "./events.ts";
 import { floatCases } from "./float.ts";
 import { freebsdCases } from "./freebsd.ts";
+import { freebsdModuleCases, freebsdRightsCases } from "./freebsd-rights.ts";
 import { fullTunnelCases } from "./full-tunnel.ts";
 import { keyCases } from "./keys.ts";
 import { killedCases } from "./killed.ts";
@@ -84,7 +85,9 @@ export const ALL_CASES: readonly Case[] = [
   ...secretCases,
   ...descriptorCases,
   ...freebsdCases,
+  ...freebsdRightsCases,
   ...enduranceCases,
+  ...freebsdModuleCases,
 ];
 
 /** Groups that are run once with every way of getting events. */

@@ -180,6 +180,34 @@ export const keyCases = group("keys", [
     },
   },
   {
+    ...deletesKeys,
+    name: "with the primary emptied the secondary goes on decrypting, whatever its key id, and nothing is sent that could be read",
+    overTcp: true,
+    async run(world) {
+      const { server, client } = await openTunnel(world);
+      for (const [turn, next] of [1, 0, 2].entries()) {
+        await installKeys(server, client, { slot: "secondary", keyId: next });
+        // The client encrypts with what is the server's secondary.
+        await client.dco.swapKeys(1);
+        await client.dco.deleteKey(1, "secondary");
+        await server.dco.deleteKey(1, "primary");
+        const before = (await server.dco.stats())[0]?.tunnel?.rxPackets ?? 0n;
+        const heard = (await client.dco.stats())[0]?.tunnel?.rxPackets;
+        await assertSilent(world, client, server.vpn.ipv4);
+        const stats = async () => (await server.dco.stats())[0]?.tunnel?.rxPackets ?? 0n;
+        if (server.dco.capabilities.packetStats) assert.equal(await stats(), before + 2n, `turn ${turn}`);
+        assert.equal((await client.dco.stats())[0]?.tunnel?.rxPackets, heard);
+        assert.deepEqual(
+          (await server.dco.keys(1)).map(({ slot, id }) => [slot, id]),
+          [["secondary", next]],
+        );
+        // Now it is used, and what was in its place is gone.
+        await server.dco.swapKeys(1);
+        await assertReaches(world, client, server.vpn.ipv4);
+      }
+    },
+  },
+  {
     name: "the same key is refused for its direction in the life of the interface, for any peer and slot",
     async run(world) {
       const { server, client } = await openTunnel(world, { keys: false });

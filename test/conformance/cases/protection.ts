@@ -9,7 +9,7 @@ import { connect, type End, openEnd } from "../tunnel.ts";
 import type { ForeignSocket, World } from "../world.ts";
 
 /** A tunnel whose client sends all its packets to somebody else, who may pass them on. */
-async function interceptedTunnel(
+export async function interceptedTunnel(
   world: World,
 ): Promise<{ server: End; client: End; between: ForeignSocket }> {
   const between = await world.openSocket(world.clients[2], 4);
@@ -20,7 +20,12 @@ async function interceptedTunnel(
 }
 
 /** Sends a ping from the client into the tunnel, and gives its encrypted packet. */
-async function capture(world: World, client: End, server: End, between: ForeignSocket): Promise<Uint8Array> {
+export async function capture(
+  world: World,
+  client: End,
+  server: End,
+  between: ForeignSocket,
+): Promise<Uint8Array> {
   const [packet] = await Promise.all([
     between.receive(),
     world.ping(client.site, server.vpn.ipv4, { count: 1, wait: 0.5 }),
