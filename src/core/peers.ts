@@ -17,6 +17,7 @@ import {
   at,
   checkOnlyRemote,
   checkRemoteFamily,
+  checkRouteFamilies,
   parseEndpoint,
   readFields,
   toEndpoint,
@@ -167,7 +168,8 @@ export class Peers {
       if (record.transport?.protocol === "tcp") refuseAddresses(fields, "remote");
       else if (fields.remote && record.transport)
         checkRemoteFamily(fields.remote, record.transport.backend, "remote");
-      const { keepalive } = fields;
+      const { keepalive, vpn4 = record.vpn.ipv4, vpn6 = record.vpn.ipv6 } = fields;
+      if (this.#backend.mode === "multipeer") checkRouteFamilies(fields.routes, { vpn4, vpn6 }, "routes");
       const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.all().length === 0;
       const now = later ? { ...fields, keepalive: undefined } : fields;
       const unclaim = fields.routes && this.#routes.claim(record, fields.routes);

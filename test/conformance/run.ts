@@ -5,6 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { TransportProtocol } from "../../src/core/model.ts";
+import { modelCases } from "../model/case.ts";
 import type { Case } from "./case.ts";
 import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
 import { openFreebsdSubject } from "./freebsd/subject.ts";
@@ -22,6 +23,9 @@ const USAGE =
 
 /** What a guard against replays has to do with. */
 const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
+
+/** Random sequences against the kernel: about half a minute's worth where the machine is emulated. */
+const MODEL_SEQUENCES = 15;
 
 /** A subject that is opened when its turn comes, and the cases for it. */
 interface Round {
@@ -93,7 +97,7 @@ function rounds(subject: string, eventTransport: string): Round[] {
   const events = ALL_CASES.filter((each) => EVENT_GROUPS.includes(each.group));
   const tcp = ALL_CASES.filter((each) => each.overTcp);
   return [
-    round("netlink", ALL_CASES),
+    round("netlink", [...ALL_CASES, ...modelCases(true, MODEL_SEQUENCES)]),
     round("ffi", events, { name: "events by ffi" }),
     round("netlink", tcp, { name: "over TCP", protocol: "tcp" }),
   ];
@@ -115,7 +119,7 @@ function userspaceRounds(): Round[] {
     variant,
   });
   return [
-    round([...ALL_CASES, ...userspaceCases, ...userspaceTcpCases], "udp"),
+    round([...ALL_CASES, ...userspaceCases, ...userspaceTcpCases, ...modelCases(false, 25)], "udp"),
     round(
       ALL_CASES.filter(({ overTcp }) => overTcp),
       "tcp",
