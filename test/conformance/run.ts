@@ -2,7 +2,6 @@
  * The plain runner: `node test/conformance/run.ts --subject linux|freebsd [--filter TEXT] [--json FILE]
  * [--event-transport netlink|ffi|auto]`. Prints TAP; exit status 1 if a case failed or none was run.
  */
-import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { TransportProtocol } from "../../src/core/model.ts";
 import { modelCases } from "../model/case.ts";
@@ -12,11 +11,10 @@ import { openFreebsdSubject } from "./freebsd/subject.ts";
 import { type EventTransport, openLinuxSubject, type Variant } from "./linux/subject.ts";
 import { mixedCases } from "./mixed/cases.ts";
 import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
-import { type CaseResult, caseName, Runner } from "./runner.ts";
+import { type Round, runConformance } from "./report.ts";
 import { userspaceCases } from "./userspace/cases.ts";
 import { openUserspaceSubject } from "./userspace/subject.ts";
 import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
-import type { Subject } from "./world.ts";
 
 const USAGE =
   "usage: run.ts [--subject linux|freebsd|userspace|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
@@ -24,22 +22,11 @@ const USAGE =
 /** What a guard against replays has to do with. */
 const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
 
+const EXHAUSTION =
+  "key-exhausted takes 2^32 packets of one key; unit tests have it as bytes of the kernel's format";
+
 /** Random sequences against the kernel: about half a minute's worth where the machine is emulated. */
 const MODEL_SEQUENCES = 15;
-
-/** A subject that is opened when its turn comes, and the cases for it. */
-interface Round {
-  readonly open: () => Promise<Subject>;
-  readonly cases: readonly Case[];
-  readonly variant: string | undefined;
-}
-
-interface SubjectReport {
-  readonly subject: string;
-  readonly version: string;
-  readonly capabilities: unknown;
-  readonly cases: CaseResult[];
-}
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -50,33 +37,14 @@ async function main(): Promise<number> {
       json: { type: "string" },
     },
   });
-  const runner = new Runner();
-  const reports: SubjectReport[] = [];
-  const summary: string[] = [];
-  console.log("TAP version 14");
-  for (const { open, cases: all, variant } of rounds(values.subject, values["event-transport"])) {
-    const cases = all.filter((each) => caseName(each, variant).includes(values.filter));
-    if (cases.length === 0) continue;
-    const subject = await open();
-    try {
-      for (const line of subject.description) console.log(`# ${line}`);
-      const results = await runner.run(subject, cases);
-      const { name, version, capabilities } = subject;
-      reports.push({ subject: name, version, capabilities, cases: results });
-      summary.push(...summarise(subject, results));
-    } finally {
-      await subject.close();
-    }
-  }
-  console.log(`1..${runner.results.length}`);
-  for (const line of summary) console.log(`# ${line}`);
-  if (values.subject !== "userspace")
-    console.log(
-      "# not run: key-exhausted takes 2^32 packets of one key; unit tests have it as bytes of the kernel's format",
-    );
-  if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify({ subjects: reports }, null, 2)}\n`);
-  return conclude(runner.results);
+  const { subject, filter, json } = values;
+  const notRun = subject === "userspace" ? [] : [EXHAUSTION];
+  const { passed, failed } = await runConformance(rounds(subject, values["event-transport"]), {
+    filter,
+    json,
+    notRun,
+  });
+  return failed > 0 || passed === 0 ? 1 : 0;
 }
 
 function rounds(subject: string, eventTransport: string): Round[] {
@@ -136,23 +104,6 @@ function mixedRounds(): Round[] {
     return { open: () => openMixedSubject(where, protocol, variant), cases, variant };
   };
   return [round("clients", "udp"), round("server", "udp"), round("clients", "tcp"), round("server", "tcp")];
-}
-
-function summarise(subject: Subject, results: readonly CaseResult[]): string[] {
-  const lines = [`subject ${subject.name}, ${subject.version}`, ...subject.description];
-  lines.push(`capabilities: ${JSON.stringify(subject.capabilities)}`);
-  for (const { name, result, reason } of results) {
-    if (result === "skip") lines.push(`skipped: ${name}: ${reason}`);
-  }
-  return lines;
-}
-
-/** The closing line; anything that reads the output finds the counts there. */
-function conclude(results: readonly CaseResult[]): number {
-  const count = (wanted: CaseResult["result"]) => results.filter(({ result }) => result === wanted).length;
-  const [passed, failed] = [count("pass"), count("fail")];
-  console.log(`${passed} passed, ${failed} failed, ${count("skip")} skipped`);
-  return failed > 0 || passed === 0 ? 1 : 0;
 }
 
 try {

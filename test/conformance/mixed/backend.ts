@@ -17,22 +17,11 @@ import { createPosix, type Posix } from "../../../src/ffi/posix.ts";
 import { LinuxBackend } from "../../../src/linux/backend.ts";
 import { UserspaceBackend } from "../../../src/userspace/backend.ts";
 import { Registry } from "../../../src/userspace/registry.ts";
+import { bothOf } from "../both.ts";
 import { withinNamespace } from "./namespace.ts";
 
 /** Bytes of room for events, as `openDriver` has it. */
 const EVENT_BUFFER = 8 * 1024 * 1024;
-
-/** What both can do, where a case asks the driver rather than an interface. */
-function bothOf(one: Capabilities, other: Capabilities): Capabilities {
-  const both: Record<string, unknown> = { ...one };
-  for (const [name, value] of Object.entries(other)) {
-    const mine = both[name];
-    if (typeof mine === "boolean") both[name] = mine && value;
-    else if (Array.isArray(mine)) both[name] = mine.filter((each) => (value as unknown[]).includes(each));
-  }
-  // Either end may tell by looking.
-  return { ...(both as unknown as Capabilities), floatEvent: one.floatEvent, eventQueue: undefined };
-}
 
 /** See the module's comment. A site is where the option `namespace` says. */
 export class MixedBackend implements BackendDriver {
