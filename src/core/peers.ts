@@ -42,7 +42,7 @@ export class Peers {
   readonly #lifetime: Lifetime;
   readonly #observer: boolean;
   readonly #keys: PeerKeys;
-  readonly #routes = new PeerRoutes();
+  readonly #routes: PeerRoutes;
   readonly #lock = new KeyedLock<number>();
   /** The verbs for many, where the backend can do them at once. */
   readonly additions;
@@ -63,6 +63,7 @@ export class Peers {
     this.#observer = observer;
     this.lives = new PeerLives(backend, backendName, locked, { capabilities, observer });
     this.#keys = new PeerKeys(backend);
+    this.#routes = new PeerRoutes(this.lives.table);
     this.lives.whenEnded((record) => {
       this.#routes.release(record);
       backend.peerEnded?.(record.id);
@@ -72,6 +73,7 @@ export class Peers {
       capabilities,
       table: this.lives.table,
       keys: this.#keys,
+      routes: this.#routes,
       lock: this.#lock,
       find: (id: number) => this.find(id),
       checkAdd: (options: unknown, path: string | undefined) => this.#checkAdd(options, path),
@@ -145,6 +147,7 @@ export class Peers {
   async #begin(request: AddPeerRequest, socket: CoreTransport, keepalive: Keepalive | "off") {
     const { table } = this.lives;
     const record = table.fromRequest(request, socket, keepalive);
+    this.#routes.checkVpn(record, record.vpn);
     this.#routes.claim(record, request.routes ?? []);
     try {
       await this.#backend.addPeer(request, socket.backend);
@@ -172,6 +175,7 @@ export class Peers {
       if (this.#backend.mode === "multipeer") checkRouteFamilies(fields.routes, { vpn4, vpn6 }, "routes");
       const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.all().length === 0;
       const now = later ? { ...fields, keepalive: undefined } : fields;
+      this.#routes.checkVpn(record, vpnOf(fields, {}));
       const unclaim = fields.routes && this.#routes.claim(record, fields.routes);
       try {
         if (Object.values(now).some((value) => value !== undefined))

@@ -137,7 +137,10 @@ export class Model {
   list(): unknown[] {
     return this.interfaces
       .filter(({ closed }) => !closed)
-      .map(({ name, mode, mtu, up }) => ({ name, mode, mtu, up }))
+      .map(({ name, mode, mtu, up, peers }) => {
+        const linkUp = up && (mode === "multipeer" || peers.size > 0);
+        return { name, mode, mtu, up, linkUp };
+      })
       .sort((a, b) => a.name - b.name);
   }
 
@@ -501,8 +504,28 @@ export function vpnAddress(family: Family, number: number): string {
 /** Prefixes of different interfaces differ: on some systems they share one table. */
 export function prefix(dco: ModelInterface, number: number): string {
   if (number === BAD_ADDRESS) return "10.0.0.1/8";
+  // The VPN address with number 1.
+  if (number >= HOST_ROUTES) return number % 2 === 0 ? `${vpnAddress(4, 1)}/32` : `${vpnAddress(6, 1)}/128`;
   const place = dco.name * 10 + number;
   return number % 2 === 0 ? `10.${100 + place}.0.0/16` : `fd00:${100 + place}::/48`;
+}
+
+/** From this number on prefixes are single addresses, which a peer may have as well. */
+const HOST_ROUTES = 4;
+
+/** All that packets reach a peer by. */
+function destinations({ ipv4, ipv6, routes }: Destinations): string[] {
+  const hosts = routes
+    .filter((number) => number >= HOST_ROUTES)
+    .map((number) => vpnAddress(number % 2 === 0 ? 4 : 6, 1));
+  const prefixes = routes.filter((number) => number < HOST_ROUTES).map((number) => `prefix ${number}`);
+  return [ipv4, ipv6, ...hosts, ...prefixes].filter((each) => each !== undefined);
+}
+
+interface Destinations {
+  readonly ipv4: string | undefined;
+  readonly ipv6: string | undefined;
+  readonly routes: readonly number[];
 }
 
 function lacksFamily(
@@ -512,18 +535,11 @@ function lacksFamily(
   return routes.some((number) => (number % 2 === 0 ? ipv4 : ipv6) === undefined);
 }
 
-/** Whether another peer has one of these. */
-function isTaken(
-  dco: ModelInterface,
-  own: ModelPeer | undefined,
-  { ipv4, ipv6, routes }: { ipv4: string | undefined; ipv6: string | undefined; routes: readonly number[] },
-): boolean {
+/** Whether packets for one of these go to another peer. */
+function isTaken(dco: ModelInterface, own: ModelPeer | undefined, wanted: Destinations): boolean {
+  const mine = destinations(wanted);
   return [...dco.peers.values()].some(
-    (each) =>
-      each !== own &&
-      ((ipv4 !== undefined && each.ipv4 === ipv4) ||
-        (ipv6 !== undefined && each.ipv6 === ipv6) ||
-        routes.some((number) => each.routes.includes(number))),
+    (each) => each !== own && destinations(each).some((destination) => mine.includes(destination)),
   );
 }
 

@@ -170,8 +170,8 @@ const vpn: fc.Arbitrary<VpnSpec> = oneOf<VpnSpec>(
   [4, fc.record({ ipv6: vpnNumber })],
   [1, fc.constant({})],
 );
-/** Even numbers are IPv4 prefixes, odd ones IPv6. */
-const routes = fc.uniqueArray(oneOf([60, fc.nat(3)], [1, fc.constant(BAD_ADDRESS)]), { maxLength: 2 });
+/** Even numbers are IPv4 prefixes, odd ones IPv6; 4 and 5 are the VPN addresses with number 1. */
+const routes = fc.uniqueArray(oneOf([60, fc.nat(5)], [1, fc.constant(BAD_ADDRESS)]), { maxLength: 2 });
 const keepalive: fc.Arbitrary<KeepaliveSpec> = oneOf<KeepaliveSpec>(
   [16, of("off", "on")],
   [8, of<KeepaliveSpec>({ interval: 100, timeout: 600 }, { interval: 600, timeout: 600 })],
@@ -249,7 +249,8 @@ function apart(peers: readonly PeerSpec[]): PeerSpec[] {
         id !== each.id &&
         ((vpn?.ipv4 !== undefined && vpn.ipv4 === each.vpn?.ipv4) ||
           (vpn?.ipv6 !== undefined && vpn.ipv6 === each.vpn?.ipv6) ||
-          routes.some((number) => each.routes?.includes(number))),
+          routes.some((number) => each.routes?.includes(number)) ||
+          [...routes, ...(each.routes ?? [])].some((number) => number > 3)),
     );
     if (!clashes) kept.push(isAlone ? each : others);
   }

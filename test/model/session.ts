@@ -62,6 +62,9 @@ interface SessionTransport {
   readonly family: 4 | 6;
 }
 
+/** How often, and how long each time, a link is waited for. */
+const LINK_WAITS = 100;
+const LINK_WAIT_MS = 50;
 /** Names of interfaces; the last is refused everywhere. */
 const nameOf = (name: number) => (name === BAD_ADDRESS ? "no/name" : `model${name}`);
 
@@ -165,13 +168,10 @@ export class Session {
           if (gone !== undefined) await this.#settle(gone);
         };
       }
-      case "listInterfaces":
-        return async () => {
-          const found = (await driver.listInterfaces(extras)).filter(({ name }) => name.startsWith("model"));
-          return found
-            .map(({ name, mode, mtu, up }) => ({ name: Number(name.slice("model".length)), mode, mtu, up }))
-            .sort((a, b) => a.name - b.name);
-        };
+      case "listInterfaces": {
+        const expected = JSON.stringify(model.list());
+        return () => this.#list(expected);
+      }
       case "closeDriver":
         return () => driver.close();
       case "closeTransport": {
@@ -198,6 +198,18 @@ export class Session {
         return this.#call(operation.operation, AbortSignal.abort());
       default:
         return this.#onInterface(operation, signal);
+    }
+  }
+
+  /** Links follow their peers by themselves, so that is waited for. */
+  async #list(expected: string): Promise<unknown[]> {
+    for (let asked = 0; ; asked++) {
+      const found = (await this.#driver.listInterfaces(this.#extras))
+        .filter(({ name }) => name.startsWith("model"))
+        .map(({ name, mode, mtu, up, linkUp }) => ({ name: Number(name.at(-1)), mode, mtu, up, linkUp }))
+        .sort((a, b) => a.name - b.name);
+      if (asked === LINK_WAITS || JSON.stringify(found) === expected) return found;
+      await new Promise((resolve) => setTimeout(resolve, LINK_WAIT_MS));
     }
   }
 
