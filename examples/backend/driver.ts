@@ -13,11 +13,13 @@ import {
 import { type Capabilities, DcoError, type DriverInfo, type InterfaceInfo } from "../../src/index.ts";
 import { ExampleInterface } from "./interface.ts";
 
+// docs-begin capabilities
 /** What it can do: the suite and core go by this list. */
 const CAPABILITIES: Capabilities = {
   modes: ["p2p", "multipeer"],
   transports: ["udp"],
   listeners: [],
+  // docs-end
   maxTransports: Number.MAX_SAFE_INTEGER,
   dualStack: false,
   anyRemote: true,
@@ -91,6 +93,7 @@ export class ExampleBackend implements BackendDriver {
     this.#interfaces = interfaces;
   }
 
+  // docs-begin create
   async createInterface(request: CreateInterfaceRequest): Promise<BackendInterface> {
     const { name = this.#freeName(), onExisting, deleteOnClose } = request;
     if (deleteOnClose === false)
@@ -108,6 +111,7 @@ export class ExampleBackend implements BackendDriver {
     this.#interfaces.set(name, made);
     return made;
   }
+  // docs-end
 
   /** Core has refused it, by the capabilities. */
   async adoptInterface(): Promise<never> {

@@ -163,6 +163,7 @@ export class ExampleInterface implements BackendInterface {
     throw new DcoError("not-found", `there is no peer ${id}`, { effect: "none" });
   }
 
+  // docs-begin end
   /** Every peer ends with one event, whoever ended it. */
   #end(peer: Peer, reason: NativeDeleteReason): void {
     if (this.#peers.get(peer.id) !== peer) return;
@@ -171,6 +172,7 @@ export class ExampleInterface implements BackendInterface {
     this.#sink({ type: "peer-deleted", peer: peer.id, reason });
     this.#tellLink();
   }
+  // docs-end
 
   /** From the tunnel to the network. */
   #transmit(packet: Uint8Array): void {
@@ -185,6 +187,7 @@ export class ExampleInterface implements BackendInterface {
     peer.send(packet);
   }
 
+  // docs-begin receive
   /** From the network to the tunnel. A transport without peers hands everything up. */
   #receive(packet: Buffer, transport: UdpTransport): boolean {
     if (![...this.#peers.values()].some((peer) => peer.transport === transport)) return false;
@@ -193,6 +196,7 @@ export class ExampleInterface implements BackendInterface {
     if (peer && payload && !payload.equals(PING)) this.#deliver(peer, payload);
     return true;
   }
+  // docs-end
 
   #deliver(peer: Peer, payload: Buffer): void {
     const family = familyOf(payload);

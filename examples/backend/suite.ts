@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { cases, openStreamSubject, runConformance, userspaceHost } from "../../test/conformance/index.ts";
 import { ExampleBackend, type Interfaces } from "./driver.ts";
 
+// docs-begin suite
 /** A host: all backends of one see the same interfaces. */
 export function exampleHost() {
   const interfaces: Interfaces = new Map();
@@ -26,6 +27,7 @@ export const ROUNDS = [
     };
   }),
 ];
+// docs-end
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { filter: { type: "string" }, json: { type: "string" } } });

@@ -10,8 +10,9 @@ const open = (variant?: string) =>
 const GROUPS = ["control packets", "keys", "rotation", "unsupported"];
 
 describe("the userspace backend", async () => {
+  const subject = await open();
   const chosen = cases.filter(({ group }) => GROUPS.includes(group));
-  defineTests(await open(), chosen, { test, afterAll });
+  defineTests(subject, chosen, { test, afterAll });
 });
 
 describe("defineTests", () => {
