@@ -115,7 +115,9 @@ export async function findDisagreement(
     if (failedAt !== undefined && performance.now() - failedAt > SHORTEN_MS) return;
     try {
       await runSequence(subjects, first, commands, count);
-      if (failedAt === undefined) onProgress?.(++done);
+      if (failedAt !== undefined) return;
+      done++;
+      onProgress?.(done);
     } catch (error) {
       failedAt ??= performance.now();
       throw error;
