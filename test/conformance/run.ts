@@ -87,7 +87,7 @@ function userspaceRounds(): Round[] {
     variant,
   });
   return [
-    round([...ALL_CASES, ...userspaceCases, ...userspaceTcpCases, ...modelCases(false, 25)], "udp"),
+    round([...ALL_CASES, ...userspaceCases, ...userspaceTcpCases, ...modelCases(false, 50)], "udp"),
     round(
       ALL_CASES.filter(({ overTcp }) => overTcp),
       "tcp",
