@@ -57,6 +57,7 @@ const CAPABILITIES: Capabilities = {
   linkFollowsPeer: true,
   linkDown: true,
   systemInterface: false,
+  tunDevice: false,
   survivesProcess: false,
   adoptInterface: false,
   observe: false,

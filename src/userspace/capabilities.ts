@@ -8,6 +8,8 @@ import { CIPHERS } from "../core/model.ts";
 export interface UserspaceFacts {
   /** The interface is a TUN device; else its packets are a stream. */
   readonly tun: boolean;
+  /** This platform has TUN devices. */
+  readonly tunDevice: boolean;
   /** OpenSSL, as this Node has it, knows ChaCha20-Poly1305. */
   readonly chacha20: boolean;
 }
@@ -18,7 +20,7 @@ const MAX_CONTROL_PACKET = 65507;
 /** Room for headers as Linux' `ovpn` keeps it, so that both ends of a tunnel have one default. */
 const HEADROOM = 84;
 
-export function userspaceCapabilities({ tun, chacha20 }: UserspaceFacts): Capabilities {
+export function userspaceCapabilities({ tun, tunDevice, chacha20 }: UserspaceFacts): Capabilities {
   return {
     modes: ["p2p", "multipeer"],
     transports: ["udp", "tcp"],
@@ -42,8 +44,8 @@ export function userspaceCapabilities({ tun, chacha20 }: UserspaceFacts): Capabi
     peerLocalAddress: false,
     asymmetricPeerId: true,
     peerRoutes: true,
-    bypassRoutes: false,
-    routeMetric: false,
+    bypassRoutes: tun,
+    routeMetric: tun,
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: "event",
@@ -62,6 +64,7 @@ export function userspaceCapabilities({ tun, chacha20 }: UserspaceFacts): Capabi
     linkFollowsPeer: true,
     linkDown: true,
     systemInterface: tun,
+    tunDevice,
     survivesProcess: false,
     adoptInterface: false,
     observe: false,

@@ -1,5 +1,5 @@
 /**
- * The plain runner: `node test/conformance/run.ts --subject linux|freebsd [--filter TEXT] [--json FILE]
+ * The plain runner: `node test/conformance/run.ts --subject linux|freebsd|... [--filter TEXT] [--json FILE]
  * [--event-transport netlink|ffi|auto]`. Prints TAP; exit status 1 if a case failed or none was run.
  */
 import { parseArgs } from "node:util";
@@ -10,20 +10,26 @@ import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
 import { openFreebsdSubject } from "./freebsd/subject.ts";
 import { type EventTransport, openLinuxSubject, type Variant } from "./linux/subject.ts";
 import { mixedCases } from "./mixed/cases.ts";
+import type { Device } from "./mixed/placed.ts";
 import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
 import { type Round, runConformance } from "./report.ts";
+import { tunCases } from "./tun/cases.ts";
+import { isForTun, missingTun, openTunSubject } from "./tun/subject.ts";
 import { userspaceCases } from "./userspace/cases.ts";
 import { openUserspaceSubject } from "./userspace/subject.ts";
 import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux|freebsd|userspace|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|freebsd|userspace|tun|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** What a guard against replays has to do with. */
 const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
 
 const EXHAUSTION =
   "key-exhausted takes 2^32 packets of one key; unit tests have it as bytes of the kernel's format";
+
+/** What depends on whose UDP sockets the userspace backend has. */
+const SOCKET_GROUPS = ["control packets", "float", "protection", "statistics", "transports", "userspace"];
 
 /** Random sequences against the kernel: about half a minute's worth where the machine is emulated. */
 const MODEL_SEQUENCES = 15;
@@ -50,6 +56,7 @@ async function main(): Promise<number> {
 function rounds(subject: string, eventTransport: string): Round[] {
   if (subject === "userspace") return userspaceRounds();
   if (subject === "mixed") return mixedRounds();
+  if (subject === "tun") return tunRounds();
   if (subject === "freebsd") return freebsdRounds();
   if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
   const round = (transport: EventTransport, cases: readonly Case[], variant: Variant = {}): Round => ({
@@ -68,6 +75,9 @@ function rounds(subject: string, eventTransport: string): Round[] {
     round("netlink", [...ALL_CASES, ...modelCases(true, MODEL_SEQUENCES)]),
     round("ffi", events, { name: "events by ffi" }),
     round("netlink", tcp, { name: "over TCP", protocol: "tcp" }),
+    // The kernel's module at the server.
+    mixedRound("clients", "udp", "tun", tunCases),
+    mixedRound("clients", "tcp", "tun", tunCases),
   ];
 }
 
@@ -86,10 +96,36 @@ function userspaceRounds(): Round[] {
     cases,
     variant,
   });
+  const bySocket = [...ALL_CASES, ...userspaceCases].filter(({ group }) => SOCKET_GROUPS.includes(group));
+  const nodeSockets = "Node's sockets";
   return [
     round([...ALL_CASES, ...userspaceCases, ...userspaceTcpCases, ...modelCases(false, 50)], "udp"),
+    {
+      open: () => openUserspaceSubject("udp", nodeSockets, "node"),
+      cases: bySocket,
+      variant: nodeSockets,
+    },
     round(
       ALL_CASES.filter(({ overTcp }) => overTcp),
+      "tcp",
+      "over TCP",
+    ),
+    // What needs a right is told as not run without it.
+    { open: () => openTunSubject("udp"), cases: tunCases, variant: undefined, missing: missingTun },
+  ];
+}
+
+function tunRounds(): Round[] {
+  const round = (cases: readonly Case[], protocol: TransportProtocol, variant?: string): Round => ({
+    open: () => openTunSubject(protocol, variant),
+    cases,
+    variant,
+    missing: missingTun,
+  });
+  return [
+    round([...ALL_CASES.filter(isForTun), ...tunCases], "udp"),
+    round(
+      [...ALL_CASES.filter(isForTun), ...tunCases].filter(({ overTcp }) => overTcp),
       "tcp",
       "over TCP",
     ),
@@ -97,13 +133,33 @@ function userspaceRounds(): Round[] {
 }
 
 function mixedRounds(): Round[] {
-  const round = (where: "clients" | "server", protocol: TransportProtocol): Round => {
-    const variant = `userspace ${where}${protocol === "tcp" ? ", over TCP" : ""}`;
-    const both = [...mixedCases, ...ALL_CASES.filter(isForBoth)];
-    const cases = protocol === "tcp" ? both.filter(({ overTcp }) => overTcp) : both;
-    return { open: () => openMixedSubject(where, protocol, variant), cases, variant };
+  const both = [...mixedCases, ...ALL_CASES.filter(isForBoth)];
+  return (["stream", "tun"] as const).flatMap((device) => {
+    const cases = device === "tun" ? [...tunCases, ...both] : both;
+    return [
+      mixedRound("clients", "udp", device, cases),
+      mixedRound("server", "udp", device, cases),
+      mixedRound("clients", "tcp", device, cases),
+      mixedRound("server", "tcp", device, cases),
+    ];
+  });
+}
+
+/** The kernel at one end, the userspace backend at the other. */
+function mixedRound(
+  where: "clients" | "server",
+  protocol: TransportProtocol,
+  device: Device,
+  all: readonly Case[],
+): Round {
+  const end = device === "tun" ? "TUN" : "userspace";
+  const variant = `${end} ${where}${protocol === "tcp" ? ", over TCP" : ""}`;
+  return {
+    open: () => openMixedSubject(where, device, protocol, variant),
+    cases: protocol === "tcp" ? all.filter(({ overTcp }) => overTcp) : all,
+    variant,
+    ...(device === "tun" && { missing: missingTun }),
   };
-  return [round("clients", "udp"), round("server", "udp"), round("clients", "tcp"), round("server", "tcp")];
 }
 
 try {

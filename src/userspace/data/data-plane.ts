@@ -49,6 +49,8 @@ export class DataPlane {
   readonly #parts: DataPlaneParts;
   readonly #peers = new Map<number, Peer>();
   readonly #routes = new Routes<Peer>();
+  /** What the system routes into the tunnel by way of a peer: the peer's VPN address, by prefix. */
+  #gateways: Routes<Uint8Array> | undefined;
   /** In p2p mode: the one that gets every packet. */
   #only: Peer | undefined;
 
@@ -62,6 +64,12 @@ export class DataPlane {
 
   all(): Peer[] {
     return [...this.#peers.values()];
+  }
+
+  /** Which prefixes are reached through which VPN addresses, besides what peers have themselves. */
+  setGateways(routes: readonly { readonly destination: Prefix; readonly via: Uint8Array }[]): void {
+    this.#gateways = routes.length > 0 ? new Routes() : undefined;
+    for (const { destination, via } of routes) this.#gateways?.add(destination, via);
   }
 
   /** Errors: `not-found`. */
@@ -111,15 +119,25 @@ export class DataPlane {
     if (keepalive) peer.keepalive.set(keepalive);
   }
 
+  /** Takes back an addition that nobody has heard of. */
+  undoAdd(id: number): void {
+    const peer = this.#peers.get(id);
+    if (peer) this.#forget(peer);
+  }
+
   /** Ends a peer and tells it, with its last counters. */
   end(peer: Peer, reason: NativeDeleteReason): void {
     if (this.#peers.get(peer.id) !== peer) return;
+    this.#forget(peer);
+    this.#parts.tell({ type: "peer-deleted", peer: peer.id, reason, finalStats: peer.stats });
+  }
+
+  #forget(peer: Peer): void {
     this.#peers.delete(peer.id);
     if (this.#only === peer) this.#only = undefined;
     for (const prefix of peer.prefixes()) this.#routes.remove(prefix, peer);
     peer.socket.peers.delete(peer);
     peer.end();
-    this.#parts.tell({ type: "peer-deleted", peer: peer.id, reason, finalStats: peer.stats });
   }
 
   installKey(id: number, key: KeyRequest): void {
@@ -175,7 +193,7 @@ export class DataPlane {
       this.drops.invalid++;
       return;
     }
-    const peer = this.#only ?? this.#routes.lookup(packet, family, (family === 4 ? IPV4 : IPV6).destination);
+    const peer = this.#only ?? this.#behind(packet, family, (family === 4 ? IPV4 : IPV6).destination);
     if (peer === undefined) {
       this.drops.noPeer++;
       return;
@@ -231,15 +249,20 @@ export class DataPlane {
       return;
     }
     const { mode, deliver } = this.#parts;
-    if (
-      mode === "multipeer" &&
-      this.#routes.lookup(payload, family, (family === 4 ? IPV4 : IPV6).source) !== peer
-    ) {
+    if (mode === "multipeer" && this.#behind(payload, family, (family === 4 ? IPV4 : IPV6).source) !== peer) {
       this.drops.source++;
       return;
     }
     if (deliver(payload)) peer.tunnel.received(payload.length);
     else this.drops.notRead++;
+  }
+
+  /** The peer behind which an address of a packet is. */
+  #behind(packet: Uint8Array, family: 4 | 6, at: number): Peer | undefined {
+    const peer = this.#routes.lookup(packet, family, at);
+    if (peer !== undefined || this.#gateways === undefined) return peer;
+    const via = this.#gateways.lookup(packet, family, at);
+    return via && this.#routes.lookup(via, family, 0);
   }
 
   /** An authenticated packet, and no replay, came from elsewhere: from now on the peer is there. */

@@ -1,7 +1,7 @@
 /**
  * One peer of the data plane.
  */
-import type { AddPeerRequest, BackendPeer, BackendStats, PeerFields } from "../../core/backend.ts";
+import type { AddPeerRequest, BackendPeer, BackendStats, IpPrefix, PeerFields } from "../../core/backend.ts";
 import { formatIp } from "../../core/ip.ts";
 import type { KeyInfo, KeySlot } from "../../core/model.ts";
 import { Traffic } from "./counters.ts";
@@ -22,7 +22,7 @@ export class Peer {
   remote: Destination | undefined;
   vpn4: Uint8Array | undefined;
   vpn6: Uint8Array | undefined;
-  routes: readonly Prefix[];
+  routes: readonly IpPrefix[];
   primary: DataKey | undefined;
   secondary: DataKey | undefined;
 

@@ -16,6 +16,7 @@ import type { InterfaceInfo } from "../../../src/core/model.ts";
 import { UserspaceBackend } from "../../../src/userspace/backend.ts";
 import type { Clock } from "../../../src/userspace/clock.ts";
 import { Registry } from "../../../src/userspace/registry.ts";
+import type { DatagramSockets } from "../../../src/userspace/udp-transport.ts";
 import { bothOf } from "../both.ts";
 import type { Site } from "../world.ts";
 import { Host } from "./host.ts";
@@ -34,10 +35,14 @@ export interface StreamHost {
 /** Makes a host; keepalives go by its clock. */
 export type MakeHost = (clock: Clock) => StreamHost;
 
-/** A host with the userspace backend. */
-export function userspaceHost(clock: Clock): StreamHost {
+/**
+ * A host with the userspace backend.
+ *
+ * @param sockets whose UDP sockets it has
+ */
+export function userspaceHost(clock: Clock, sockets: DatagramSockets = "best"): StreamHost {
   const registry = new Registry();
-  return { openBackend: (options) => new UserspaceBackend({ registry, clock, ...options }) };
+  return { openBackend: (options) => new UserspaceBackend({ registry, clock, sockets, ...options }) };
 }
 
 /** A site, and what is there. */
@@ -116,11 +121,11 @@ export class SitesBackend implements BackendDriver {
   }
 
   listInterfaces(extras: Extras): Promise<InterfaceInfo[]> {
-    return this.#at(extras).listInterfaces(extras);
+    return this.#at(extras).listInterfaces(withoutSite(extras));
   }
 
   deleteInterface(name: string, extras: Extras, index?: number): Promise<void> {
-    return this.#at(extras).deleteInterface(name, extras, index);
+    return this.#at(extras).deleteInterface(name, withoutSite(extras), index);
   }
 
   async close(): Promise<void> {
@@ -130,4 +135,9 @@ export class SitesBackend implements BackendDriver {
   #at(extras: Extras): BackendDriver {
     return this.#backends.get(extras["site"] as string) ?? this.#first;
   }
+}
+
+/** What the backend's own rules are about. */
+function withoutSite({ site: _, ...own }: Extras): Extras {
+  return own;
 }

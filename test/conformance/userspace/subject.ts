@@ -3,6 +3,7 @@
  */
 
 import type { TransportProtocol } from "../../../src/core/model.ts";
+import type { DatagramSockets } from "../../../src/userspace/udp-transport.ts";
 import type { Subject } from "../world.ts";
 import { type MakeHost, userspaceHost } from "./sites.ts";
 import { UserspaceWorld } from "./world.ts";
@@ -71,10 +72,14 @@ export async function openStreamSubject(options: StreamSubjectOptions): Promise<
 }
 
 /** The userspace backend, talking to itself. */
-export function openUserspaceSubject(protocol: TransportProtocol, variant?: string): Promise<Subject> {
+export function openUserspaceSubject(
+  protocol: TransportProtocol,
+  variant?: string,
+  sockets?: DatagramSockets,
+): Promise<Subject> {
   return openStreamSubject({
     name: "userspace",
-    host: userspaceHost,
+    host: (clock) => userspaceHost(clock, sockets),
     haste: USERSPACE_HASTE,
     protocol,
     variant,
