@@ -15,7 +15,8 @@ import {
 
 const read = (name: string) => readFileSync(new URL(`../../../${name}`, import.meta.url), "utf8");
 
-const GROUPS = ["unsupported", "driver", "transports", "control packets", "peers", "keys", "protection"];
+/** Not "transports": those bind the same port of any address, and other tests run at the same time. */
+const GROUPS = ["unsupported", "driver", "control packets", "peers", "keys", "protection"];
 
 // docs-begin vitest
 const subject = await openStreamSubject({ name: "example", host: exampleHost });
