@@ -18,6 +18,7 @@ import { type NamespaceInput, namespaceProblem } from "../netlink/namespace.ts";
 import { userspaceCapabilities } from "./capabilities.ts";
 import { SYSTEM_CLOCK } from "./clock.ts";
 import { type Settings, UserspaceInterface } from "./interface.ts";
+import { loadNative } from "./native.ts";
 import { PROCESS_REGISTRY, type Registered, type Registry } from "./registry.ts";
 import { StreamInside } from "./stream-inside.ts";
 import type { TunSystem } from "./tun/system.ts";
@@ -164,7 +165,8 @@ export class UserspaceBackend implements BackendDriver {
 
   #capabilitiesOf(device: "stream" | "tun"): Capabilities {
     const [tun, chacha20] = [device === "tun", this.#chacha20];
-    return userspaceCapabilities({ tun, tunDevice: TUN_PLATFORM, chacha20 });
+    const nativeSockets = this.#settings.sockets === "best" && loadNative() !== undefined;
+    return userspaceCapabilities({ tun, tunDevice: TUN_PLATFORM, nativeSockets, chacha20 });
   }
 
   /** Core has refused it. */

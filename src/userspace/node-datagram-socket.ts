@@ -38,7 +38,7 @@ export async function openNodeDatagramSocket(request: DatagramSocketRequest): Pr
     throw bindError(error, local);
   }
   enlarge(socket, receiveBuffer);
-  return new NodeDatagramSocket(socket, family);
+  return new NodeDatagramSocket(socket, family, dualStack);
 }
 
 /** As large as the system lets it be. */
@@ -55,14 +55,16 @@ function enlarge(socket: Socket, bytes: number): void {
 
 class NodeDatagramSocket implements DatagramSocket {
   readonly local: Endpoint;
+  readonly family: 4 | 6;
+  readonly dualStack: boolean;
   readonly #socket: Socket;
-  readonly #family: 4 | 6;
 
-  constructor(socket: Socket, family: 4 | 6) {
+  constructor(socket: Socket, family: 4 | 6, dualStack: boolean) {
     const { address, port } = socket.address();
     this.local = endpointOf(address, port);
     this.#socket = socket;
-    this.#family = family;
+    this.family = family;
+    this.dualStack = dualStack;
   }
 
   start({ onPacket, onEnd }: DatagramHandlers): void {
@@ -89,7 +91,7 @@ class NodeDatagramSocket implements DatagramSocket {
     const { text, port, scopeId } = endpoint;
     return {
       endpoint: scopeId === 0 ? { address: text, port } : { address: text, port, scopeId },
-      address: addressText(endpoint, this.#family),
+      address: addressText(endpoint, this.family),
       port,
     };
   }

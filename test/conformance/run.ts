@@ -14,7 +14,7 @@ import type { Device } from "./mixed/placed.ts";
 import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
 import { type Round, runConformance } from "./report.ts";
 import { tunCases } from "./tun/cases.ts";
-import { isForTun, missingTun, openTunSubject } from "./tun/subject.ts";
+import { missingTun, openTunSubject } from "./tun/subject.ts";
 import { userspaceCases } from "./userspace/cases.ts";
 import { openUserspaceSubject } from "./userspace/subject.ts";
 import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
@@ -123,9 +123,9 @@ function tunRounds(): Round[] {
     missing: missingTun,
   });
   return [
-    round([...ALL_CASES.filter(isForTun), ...tunCases], "udp"),
+    round([...ALL_CASES, ...tunCases], "udp"),
     round(
-      [...ALL_CASES.filter(isForTun), ...tunCases].filter(({ overTcp }) => overTcp),
+      [...ALL_CASES, ...tunCases].filter(({ overTcp }) => overTcp),
       "tcp",
       "over TCP",
     ),

@@ -86,7 +86,7 @@ export class DataPlane {
     if (taken !== undefined) throw new DcoError("exists", `there is peer ${taken}`, { effect: "none" });
     if (socket.connected && socket.peers.size > 0)
       throw new DcoError("socket", "the connection has a peer already", { effect: "none" });
-    const remote = request.remote && socket.destination(request.remote);
+    const remote = request.remote && socket.destination(request.remote, request.local);
     const peer = new Peer(
       request,
       socket,
@@ -106,15 +106,21 @@ export class DataPlane {
   setPeer(id: number, fields: PeerFields): void {
     const peer = this.find(id);
     const { remote, vpn4, vpn6, routes, keepalive, txId } = fields;
+    // It stays when only the remote changes, unless that is of the other family.
+    const before = peer.local?.family === remote?.family ? peer.local : undefined;
+    const local = fields.local ?? before;
     // What can fail comes before anything is changed.
-    const to = remote && peer.socket.destination(remote);
+    const to = remote && peer.socket.destination(remote, local);
     if (vpn4 || vpn6 || routes) {
       this.#claim(peer, peer.prefixes(fields), peer.prefixes());
       peer.vpn4 = vpn4 ?? peer.vpn4;
       peer.vpn6 = vpn6 ?? peer.vpn6;
       peer.routes = routes ?? peer.routes;
     }
-    if (to) peer.remote = to;
+    if (to) {
+      peer.remote = to;
+      peer.local = local;
+    }
     if (txId !== undefined) peer.txId = txId;
     if (keepalive) peer.keepalive.set(keepalive);
   }
@@ -267,7 +273,7 @@ export class DataPlane {
 
   /** An authenticated packet, and no replay, came from elsewhere: from now on the peer is there. */
   #float(peer: Peer, address: string, port: number): void {
-    peer.remote = peer.socket.sender(address, port);
+    peer.remote = peer.socket.sender(address, port, peer.local);
     this.#parts.tell({ type: "peer-floated", peer: peer.id, remote: peer.remote.endpoint });
   }
 

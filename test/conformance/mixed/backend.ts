@@ -36,7 +36,7 @@ export class MixedBackend implements BackendDriver {
     this.#userspace = userspace;
     this.info = linux.info;
     this.rules = linux.rules;
-    const facts = { tun: device === "tun", tunDevice: true, chacha20: true };
+    const facts = { tun: device === "tun", tunDevice: true, nativeSockets: true, chacha20: true };
     this.capabilities = bothOf(linux.capabilities, userspaceCapabilities(facts));
   }
 

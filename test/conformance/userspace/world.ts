@@ -15,6 +15,9 @@ import type {
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
 import { Cleanups } from "../cleanups.ts";
 import { inTime } from "../expect.ts";
+import type { Place } from "../linux/place.ts";
+import { openForeignSocket } from "../linux/socket.ts";
+import { connectForeign, listenForeign } from "../linux/stream.ts";
 import type {
   ClosableWorld,
   ForeignListener,
@@ -40,6 +43,14 @@ export interface UserspaceWorldParts {
   readonly clients: MakeHost;
   /** The site whose backend is under test. */
   readonly judged: "server" | "client1";
+}
+
+/** Sockets can be had with their descriptors, to give them to a transport. */
+const HAS_DESCRIPTORS = process.platform === "linux";
+
+/** A site is an address of this host's. */
+function placeOf({ ipv4, ipv6 }: Site): Place {
+  return { ipv4, ipv6 };
 }
 
 /** See {@link ClosableWorld}. */
@@ -162,6 +173,11 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   async openSocket(site: Site, family: 4 | 6): Promise<ForeignSocket> {
+    if (HAS_DESCRIPTORS) {
+      const socket = openForeignSocket(placeOf(site), family);
+      this.onClose(() => socket.close());
+      return socket;
+    }
     const socket = createSocket(family === 6 ? "udp6" : "udp4");
     const packets: Buffer[] = [];
     socket.on("message", (packet) => {
@@ -191,15 +207,16 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   async connectStream(site: Site, remote: Endpoint): Promise<ForeignStream> {
-    const stream = await connectStream(site.ipv4, remote);
-    this.onClose(() => stream.close());
-    return stream;
+    const stream = HAS_DESCRIPTORS
+      ? await connectForeign(placeOf(site), remote)
+      : await connectStream(site.ipv4, remote);
+    return this.#keep(stream);
   }
 
   async acceptStreams(site: Site, family: 4 | 6): Promise<ForeignListener> {
-    const listener = await acceptStreams(family === 6 ? site.ipv6 : site.ipv4);
-    this.onClose(() => listener.close());
-    return listener;
+    if (!HAS_DESCRIPTORS) return this.#keep(await acceptStreams(family === 6 ? site.ipv6 : site.ipv4));
+    const listener = this.#keep(listenForeign(placeOf(site), family));
+    return { ...listener, accept: async () => this.#keep(await listener.accept()) };
   }
 
   moveAddress = absent("addresses that move");
@@ -219,6 +236,11 @@ export class UserspaceWorld implements ClosableWorld {
     const driver = new CoreDriver(new SitesBackend(sites, this.#judged, options));
     this.onClose(() => driver.close());
     return driver;
+  }
+
+  #keep<T extends { close(): Promise<void> }>(what: T): T {
+    this.onClose(() => what.close());
+    return what;
   }
 
   #at(site: Site): UserspaceSite {
