@@ -13,7 +13,7 @@ export interface Suite {
 }
 
 export const SUITES: readonly Suite[] = [
-  { name: "simulator", entry: "test/windows/run.ts", args: [], flags: ["--expose-gc"], seconds: 180 },
+  { name: "simulator", entry: "test/windows/run.ts", args: [], flags: ["--expose-gc"], seconds: 300 },
   {
     name: "userspace",
     entry: "test/conformance/run.ts",
