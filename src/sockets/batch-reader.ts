@@ -9,6 +9,9 @@ import { ReceiveSlots } from "./message-slots.ts";
 const EAGAIN = errnoNumber("EAGAIN", "linux") as number;
 const EBADF = errnoNumber("EBADF", "linux") as number;
 
+/** The socket may be one that was the caller's. */
+const MSG_DONTWAIT = 0x40;
+
 /** Datagrams read before the event loop gets a turn. */
 const BATCH = 64;
 
@@ -54,7 +57,7 @@ export function readBatches<Sender>(
 
   const read = () => {
     for (let errors = 0; !stopped && errors < MOST_ERRORS; errors++) {
-      const count = posix.recvmmsg(fd, slots.headers, BATCH, 0);
+      const count = posix.recvmmsg(fd, slots.headers, BATCH, MSG_DONTWAIT);
       if (count === -EAGAIN) return;
       if (count === -EBADF) {
         stop();

@@ -30,9 +30,12 @@ const NAME_BYTES = 32;
 const NAME_WORDS = NAME_BYTES / 4;
 
 /** struct cmsghdr with a `uint16_t`: its length, level, type, and the size of the segments (linux/udp.h). */
-const CONTROL_BYTES = 24;
+const SEGMENT_BYTES = 24;
 export const SOL_UDP = 17;
 export const UDP_SEGMENT = 103;
+
+/** That, and where a message comes from (`sourceControl`). */
+const CONTROL_BYTES = SEGMENT_BYTES + 40;
 
 /** Slots with a buffer, an address and an iovec each; the headers are the directions' own. */
 class Slots {
@@ -119,24 +122,37 @@ export class ReceiveSlots extends Slots {
   }
 }
 
+/** Where a datagram is to come from, as a control message (`struct in_pktinfo`, `struct in6_pktinfo`). */
+export function sourceControl(address: Uint8Array): Uint8Array {
+  const v4 = address.length === 4;
+  const control = Buffer.alloc(v4 ? 32 : 40);
+  // Its length without what fills it up; level and type: IP_PKTINFO, IPV6_PKTINFO.
+  control.writeBigUInt64LE(v4 ? 28n : 36n);
+  control.writeInt32LE(v4 ? 0 : 41, 8);
+  control.writeInt32LE(v4 ? 8 : 50, 12);
+  // For IPv4 an index of 0 comes first, for IPv6 last.
+  control.set(address, v4 ? 20 : 16);
+  return control;
+}
+
 /** Slots that are filled here; several that follow each other may go as one message, which is cut up again below. */
 export class SendSlots extends Slots {
   /** Where what is in a slot goes, as it was given. */
   readonly #addresses: (Uint8Array | undefined)[] = [];
+  /** Where it comes from, as `sourceControl` gives it, if that was said. */
+  readonly #sources: (Uint8Array | undefined)[] = [];
 
   constructor(ffi: Ffi, count: number, slotBytes: number) {
     super(ffi, count, slotBytes);
     for (let header = 0; header < count; header++) {
       const control = this.controls + header * CONTROL_BYTES;
       this.quads[header * HEADER_QUADS + 4] = this.address + BigInt(control);
-      this.quads[control / 8] = BigInt(CONTROL_BYTES - 6);
-      this.words[control / 4 + 2] = SOL_UDP;
-      this.words[control / 4 + 3] = UDP_SEGMENT;
     }
   }
 
   /** Puts a datagram of at most `slotBytes` into a slot. */
-  fill(slot: number, packet: Uint8Array, to: Uint8Array): void {
+  fill(slot: number, packet: Uint8Array, to: Uint8Array, source?: Uint8Array): void {
+    this.#sources[slot] = source;
     this.bytes.set(packet, this.data + slot * this.slotBytes);
     this.words[this.vectors / 4 + slot * VECTOR_WORDS + VECTOR_LENGTH] = packet.length;
     if (this.#addresses[slot] === to) return;
@@ -152,20 +168,36 @@ export class SendSlots extends Slots {
     return this.#addresses[slot] as Uint8Array;
   }
 
+  sourceOf(slot: number): Uint8Array | undefined {
+    return this.#sources[slot];
+  }
+
   /** A copy of the datagram in a slot. */
   copyOf(slot: number): Buffer {
     const at = this.data + slot * this.slotBytes;
     return Buffer.from(this.bytes.subarray(at, at + this.length(slot)));
   }
 
-  /** Makes a message of some slots: all go to one address, and all but the last are as long as the first. */
+  /**
+   * Makes a message of some slots: all come from one address and go to one, and all but the last are as long as the first.
+   */
   message(header: number, slot: number, count: number): void {
     this.pointHeader(header, slot);
     const at = header * HEADER_WORDS;
     this.words[at + NAME_LENGTH] = this.addressOf(slot).length;
     this.words[at + VECTORS] = count;
-    this.words[at + CONTROL_LENGTH] = count > 1 ? CONTROL_BYTES : 0;
-    this.words[(this.controls + header * CONTROL_BYTES) / 4 + 4] = this.length(slot);
+    const source = this.#sources[slot];
+    let control = this.controls + header * CONTROL_BYTES;
+    this.words[at + CONTROL_LENGTH] = (source?.length ?? 0) + (count > 1 ? SEGMENT_BYTES : 0);
+    if (source) {
+      this.bytes.set(source, control);
+      control += source.length;
+    }
+    if (count === 1) return;
+    this.quads[control / 8] = BigInt(SEGMENT_BYTES - 6);
+    this.words[control / 4 + 2] = SOL_UDP;
+    this.words[control / 4 + 3] = UDP_SEGMENT;
+    this.words[control / 4 + 4] = this.length(slot);
   }
 }
 

@@ -25,9 +25,16 @@ const MOST_MESSAGE_BYTES = 65_000;
 const MOST_BYTES = 1 << 20;
 const RETRY_MS = 1;
 
+/** One more, for what goes by itself and comes from an address that was said. */
+const LARGE_SLOT_BYTES = 65536;
+
+/** The socket may be one that was the caller's. */
+const MSG_DONTWAIT = 0x40;
+
 interface Waiting {
   readonly packet: Uint8Array;
   readonly to: Uint8Array;
+  readonly source: Uint8Array | undefined;
 }
 
 /** Datagrams on their way into a socket. What becomes of one nobody waits for: the network may lose it as well. */
@@ -38,6 +45,7 @@ export class SendQueue {
   /** Whether the kernel cuts a message into datagrams (UDP_SEGMENT): it goes through the stack as one. */
   #segments: boolean;
   #slots: SendSlots | undefined;
+  #large: SendSlots | undefined;
   #filled = 0;
   /** The first slot of each message under way. */
   readonly #firsts: number[] = [];
@@ -58,21 +66,22 @@ export class SendQueue {
    *
    * @param packet is copied, or must stay as it is
    * @param to a socket address that stays as it is
+   * @param source where it comes from, as `sourceControl` gives it; stays as it is
    * @returns false if too much waits
    */
-  push(packet: Uint8Array, to: Uint8Array): boolean {
+  push(packet: Uint8Array, to: Uint8Array, source?: Uint8Array): boolean {
     if (this.#waitingBytes > MOST_BYTES) return false;
     if (this.#waiting.length > 0) {
-      this.#wait(packet, to);
+      this.#wait(packet, to, source);
     } else if (packet.length > SLOT_BYTES) {
       this.flush();
       // What was before it may have to wait now.
-      if (this.#waiting.length > 0 || this.#posix.sendto(this.#fd, packet, 0, to) === -EAGAIN)
-        this.#wait(packet, to);
+      if (this.#waiting.length > 0 || this.#sendOne(packet, to, source) === -EAGAIN)
+        this.#wait(packet, to, source);
     } else {
       this.#slots ??= new SendSlots(this.#ffi, BATCH, SLOT_BYTES);
       const slot = this.#filled++;
-      this.#slots.fill(slot, packet, to);
+      this.#slots.fill(slot, packet, to, source);
       if (this.#filled === BATCH) this.flush();
       else if (slot === 0) process.nextTick(this.flush);
     }
@@ -86,9 +95,10 @@ export class SendQueue {
     this.#filled = 0;
     for (let slot = 0; slot < count; ) {
       const messages = this.#gather(slots, slot, count);
-      const sent = this.#posix.sendmmsg(this.#fd, slots.headers, messages, 0);
+      const sent = this.#posix.sendmmsg(this.#fd, slots.headers, messages, MSG_DONTWAIT);
       if (sent === -EAGAIN) {
-        for (; slot < count; slot++) this.#wait(slots.copyOf(slot), slots.addressOf(slot));
+        for (; slot < count; slot++)
+          this.#wait(slots.copyOf(slot), slots.addressOf(slot), slots.sourceOf(slot));
         return;
       }
       const next = this.#firsts[Math.max(sent, 1)] as number;
@@ -125,6 +135,7 @@ export class SendQueue {
         last === size &&
         size > 0 &&
         slots.addressOf(end) === slots.addressOf(first) &&
+        slots.sourceOf(end) === slots.sourceOf(first) &&
         slots.length(end) > 0 &&
         slots.length(end) <= size &&
         (end - first + 1) * size <= MOST_MESSAGE_BYTES
@@ -139,8 +150,17 @@ export class SendQueue {
     return messages;
   }
 
-  #wait(packet: Uint8Array, to: Uint8Array): void {
-    this.#waiting.push({ packet, to });
+  /** Sends a datagram at once; bytes or messages, or `-errno`. */
+  #sendOne(packet: Uint8Array, to: Uint8Array, source: Uint8Array | undefined): number {
+    if (source === undefined) return this.#posix.sendto(this.#fd, packet, MSG_DONTWAIT, to);
+    this.#large ??= new SendSlots(this.#ffi, 1, LARGE_SLOT_BYTES);
+    this.#large.fill(0, packet, to, source);
+    this.#large.message(0, 0, 1);
+    return this.#posix.sendmmsg(this.#fd, this.#large.headers, 1, MSG_DONTWAIT);
+  }
+
+  #wait(packet: Uint8Array, to: Uint8Array, source: Uint8Array | undefined): void {
+    this.#waiting.push({ packet, to, source });
     this.#waitingBytes += packet.length;
     this.#retry ??= setTimeout(() => this.#tryAgain(), RETRY_MS);
   }
@@ -149,8 +169,8 @@ export class SendQueue {
     this.#retry = undefined;
     const waiting = this.#waiting;
     let done = 0;
-    for (const { packet, to } of waiting) {
-      if (this.#posix.sendto(this.#fd, packet, 0, to) === -EAGAIN) break;
+    for (const { packet, to, source } of waiting) {
+      if (this.#sendOne(packet, to, source) === -EAGAIN) break;
       done++;
       this.#waitingBytes -= packet.length;
     }

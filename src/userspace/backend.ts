@@ -14,10 +14,11 @@ import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError, invalid, unsupported } from "../core/errors.ts";
 import type { DriverInfo, InterfaceInfo } from "../core/model.ts";
 import type { WireTrace } from "../core/trace.ts";
-import { type NamespaceInput, namespaceProblem } from "../netlink/namespace.ts";
+import { type NamespaceInput, namespaceProblem, openNamespace } from "../netlink/namespace.ts";
 import { userspaceCapabilities } from "./capabilities.ts";
 import { SYSTEM_CLOCK } from "./clock.ts";
 import { type Settings, UserspaceInterface } from "./interface.ts";
+import { loadNative } from "./native.ts";
 import { PROCESS_REGISTRY, type Registered, type Registry } from "./registry.ts";
 import { StreamInside } from "./stream-inside.ts";
 import type { TunSystem } from "./tun/system.ts";
@@ -155,16 +156,17 @@ export class UserspaceBackend implements BackendDriver {
   async #placeOf(extras: Extras): Promise<string | undefined> {
     const namespace = extras["namespace"] as NamespaceInput | undefined;
     if (namespace === undefined) return undefined;
-    const { contexts } = await this.#tunSystem();
-    const context = contexts.acquire(namespace);
-    const { fd, id } = context.namespace;
-    await contexts.release(context);
-    return fd === undefined ? undefined : id;
+    const { posix } = (await this.#tunSystem()).system;
+    const { fd, id } = openNamespace(posix, namespace);
+    if (fd === undefined) return undefined;
+    posix.close(fd);
+    return id;
   }
 
   #capabilitiesOf(device: "stream" | "tun"): Capabilities {
     const [tun, chacha20] = [device === "tun", this.#chacha20];
-    return userspaceCapabilities({ tun, tunDevice: TUN_PLATFORM, chacha20 });
+    const nativeSockets = this.#settings.sockets === "best" && loadNative() !== undefined;
+    return userspaceCapabilities({ tun, tunDevice: TUN_PLATFORM, nativeSockets, chacha20 });
   }
 
   /** Core has refused it. */

@@ -10,6 +10,8 @@ export interface UserspaceFacts {
   readonly tun: boolean;
   /** This platform has TUN devices. */
   readonly tunDevice: boolean;
+  /** UDP and TCP sockets can be had of the system, and not of Node alone. */
+  readonly nativeSockets: boolean;
   /** OpenSSL, as this Node has it, knows ChaCha20-Poly1305. */
   readonly chacha20: boolean;
 }
@@ -20,7 +22,12 @@ const MAX_CONTROL_PACKET = 65507;
 /** Room for headers as Linux' `ovpn` keeps it, so that both ends of a tunnel have one default. */
 const HEADROOM = 84;
 
-export function userspaceCapabilities({ tun, tunDevice, chacha20 }: UserspaceFacts): Capabilities {
+export function userspaceCapabilities({
+  tun,
+  tunDevice,
+  nativeSockets,
+  chacha20,
+}: UserspaceFacts): Capabilities {
   return {
     modes: ["p2p", "multipeer"],
     transports: ["udp", "tcp"],
@@ -29,7 +36,7 @@ export function userspaceCapabilities({ tun, tunDevice, chacha20 }: UserspaceFac
     dualStack: true,
     anyRemote: true,
     // Node gives a socket back only by closing it.
-    adoptSocket: false,
+    adoptSocket: nativeSockets,
     localAddressKnown: true,
     closeTransport: true,
     peerEndsTransport: [],
@@ -41,7 +48,7 @@ export function userspaceCapabilities({ tun, tunDevice, chacha20 }: UserspaceFac
     setRemote: true,
     setVpn: true,
     // Node's sockets cannot choose the source address of one datagram.
-    peerLocalAddress: false,
+    peerLocalAddress: nativeSockets,
     asymmetricPeerId: true,
     peerRoutes: true,
     bypassRoutes: tun,

@@ -1,13 +1,13 @@
 /**
  * What a UDP transport needs of a socket, however it is had.
  */
-import type { IpEndpoint, OpenTransportRequest } from "../core/backend.ts";
+import type { IpAddress, IpEndpoint, OpenTransportRequest } from "../core/backend.ts";
 import type { Endpoint } from "../core/model.ts";
 import type { Destination } from "./data/data-socket.ts";
 
 /** What is asked of a socket. */
 export interface DatagramSocketRequest
-  extends Pick<OpenTransportRequest, "local" | "dualStack" | "receiveBuffer"> {
+  extends Pick<OpenTransportRequest, "local" | "dualStack" | "receiveBuffer" | "adopt"> {
   readonly family: 4 | 6;
 }
 
@@ -24,15 +24,17 @@ export interface DatagramHandlers {
 /** A bound UDP socket. */
 export interface DatagramSocket {
   readonly local: Endpoint;
+  readonly family: 4 | 6;
+  readonly dualStack: boolean;
   /** Begins to read. Once. */
   start(handlers: DatagramHandlers): void;
   /** Resolves when the system has taken it. Errors: what the system says. */
   send(packet: Uint8Array, to: Destination): Promise<void>;
   /** False if it could not take it; what becomes of it then nobody waits for. The packet stays as it is. */
   sendData(packet: Buffer, to: Destination): boolean;
-  /** An address in its words. */
-  destination(endpoint: IpEndpoint): Destination;
-  /** A sender as an address that can be sent to. */
-  sender(address: string, port: number): Destination;
+  /** An address in its words; what is sent there comes from `local`, where the socket can do that. */
+  destination(endpoint: IpEndpoint, local?: IpAddress): Destination;
+  /** A sender as an address that can be sent to, from `local` in the same way. */
+  sender(address: string, port: number, local?: IpAddress): Destination;
   close(): Promise<void>;
 }

@@ -138,7 +138,7 @@ export class UserspaceInterface implements BackendInterface, Registered {
 
   async listen(request: ListenRequest): Promise<BackendListener> {
     if (request.protocol === "tcp") return listenTcp(this.#plane, request);
-    const socket = { ...request, remote: undefined, receiveBuffer: RECEIVE_BUFFER };
+    const socket = { ...request, remote: undefined, adopt: undefined, receiveBuffer: RECEIVE_BUFFER };
     return new UdpListener(await openUdpTransport(this.#plane, socket, this.#sockets));
   }
 

@@ -43,7 +43,7 @@ export async function openNodeDatagramSocket(request: DatagramSocketRequest): Pr
   enlarge((size) => socket.setRecvBufferSize(size), receiveBuffer);
   // BSD systems refuse datagrams that are larger than the buffer, which has room for 9 KiB at first.
   if (socket.getSendBufferSize() < SEND_BYTES) enlarge((size) => socket.setSendBufferSize(size), SEND_BYTES);
-  return new NodeDatagramSocket(socket, family);
+  return new NodeDatagramSocket(socket, family, dualStack);
 }
 
 /** As large as the system lets it be. */
@@ -60,14 +60,16 @@ function enlarge(set: (size: number) => void, bytes: number): void {
 
 class NodeDatagramSocket implements DatagramSocket {
   readonly local: Endpoint;
+  readonly family: 4 | 6;
+  readonly dualStack: boolean;
   readonly #socket: Socket;
-  readonly #family: 4 | 6;
 
-  constructor(socket: Socket, family: 4 | 6) {
+  constructor(socket: Socket, family: 4 | 6, dualStack: boolean) {
     const { address, port } = socket.address();
     this.local = endpointOf(address, port);
     this.#socket = socket;
-    this.#family = family;
+    this.family = family;
+    this.dualStack = dualStack;
   }
 
   start({ onPacket, onEnd }: DatagramHandlers): void {
@@ -94,7 +96,7 @@ class NodeDatagramSocket implements DatagramSocket {
     const { text, port, scopeId } = endpoint;
     return {
       endpoint: scopeId === 0 ? { address: text, port } : { address: text, port, scopeId },
-      address: addressText(endpoint, this.#family),
+      address: addressText(endpoint, this.family),
       port,
     };
   }

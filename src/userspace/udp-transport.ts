@@ -5,6 +5,7 @@ import type {
   BackendListener,
   BackendTransport,
   BackendTransportHandlers,
+  IpAddress,
   IpEndpoint,
   OpenTransportRequest,
 } from "../core/backend.ts";
@@ -26,19 +27,18 @@ import { openNodeDatagramSocket } from "./node-datagram-socket.ts";
 export type DatagramSockets = "best" | "node" | ((request: DatagramSocketRequest) => DatagramSocket);
 
 /** What is asked of a transport. */
-type UdpRequest = Pick<OpenTransportRequest, "local" | "remote" | "dualStack" | "receiveBuffer">;
+type UdpRequest = Pick<OpenTransportRequest, "local" | "remote" | "dualStack" | "receiveBuffer" | "adopt">;
 
-/** Opens a UDP socket. Errors: `busy`, `socket`, `permission`. */
+/** Opens a UDP socket, or adopts one. Errors: `busy`, `socket`, `permission`. */
 export async function openUdpTransport(
   plane: DataPlane,
   request: UdpRequest,
   sockets: DatagramSockets,
 ): Promise<UdpTransport> {
-  const { local, remote, dualStack, receiveBuffer } = request;
-  const family = local?.family ?? remote?.family ?? 4;
-  const wanted = { family, local, dualStack, receiveBuffer } as const;
+  const { local, remote } = request;
+  const wanted = { ...request, family: local?.family ?? remote?.family ?? 4 } as const;
   const socket = await openSocket(wanted, sockets);
-  return new UdpTransport(socket, plane, family, dualStack, remote);
+  return new UdpTransport(socket, plane, remote);
 }
 
 async function openSocket(wanted: DatagramSocketRequest, sockets: DatagramSockets): Promise<DatagramSocket> {
@@ -63,16 +63,10 @@ export class UdpTransport implements BackendTransport, DataSocket {
   #closing: Promise<void> | undefined;
 
   /** @param socket becomes the transport's */
-  constructor(
-    socket: DatagramSocket,
-    plane: DataPlane,
-    family: 4 | 6,
-    dualStack: boolean,
-    remote: IpEndpoint | undefined,
-  ) {
+  constructor(socket: DatagramSocket, plane: DataPlane, remote: IpEndpoint | undefined) {
     this.local = socket.local;
-    this.family = family;
-    this.dualStack = dualStack;
+    this.family = socket.family;
+    this.dualStack = socket.dualStack;
     this.#socket = socket;
     this.#plane = plane;
     this.#remote = remote && socket.destination(remote);
@@ -108,12 +102,12 @@ export class UdpTransport implements BackendTransport, DataSocket {
     return this.#socket.sendData(packet, to);
   }
 
-  destination(endpoint: IpEndpoint): Destination {
-    return this.#socket.destination(endpoint);
+  destination(endpoint: IpEndpoint, local?: IpAddress): Destination {
+    return this.#socket.destination(endpoint, local);
   }
 
-  sender(address: string, port: number): Destination {
-    return this.#socket.sender(address, port);
+  sender(address: string, port: number, local?: IpAddress): Destination {
+    return this.#socket.sender(address, port, local);
   }
 
   /** Nobody tells. */

@@ -42,6 +42,13 @@ export const handedOver: Pick<Case, "needs"> = {
     (capabilities.peerEndsTransport.includes("tcp") ? undefined : "no connection is given to a kernel here"),
 };
 
+/** Those, and it is a connection of the caller's. */
+export const adoptedForKernel: Pick<Case, "needs"> = {
+  needs: (capabilities, sites) =>
+    adoptsConnections.needs?.(capabilities, sites) ??
+    (capabilities.peerEndsTransport.includes("tcp") ? undefined : "no connection is given to a kernel here"),
+};
+
 /** A packet as it stands in the stream: its length in two bytes, and itself. */
 export function frame(packet: Uint8Array): Buffer {
   const prefix = Buffer.alloc(2);

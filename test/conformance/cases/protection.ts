@@ -68,6 +68,27 @@ export const protectionCases = group("protection", [
     },
   },
   {
+    name: "a packet that is sent again and one that was changed are counted in the link, and not in the tunnel",
+    needs: ({ replayProtection, linkStats, packetStats }) =>
+      replayProtection !== "disabled" && linkStats && packetStats ? undefined : "they are not counted",
+    async run(world) {
+      const { server, client, between } = await interceptedTunnel(world);
+      const to = server.transport.local as { address: string; port: number };
+      const first = await capture(world, client, server, between);
+      const second = await capture(world, client, server, between);
+      const forged = Uint8Array.from(second);
+      forged[30] = (forged[30] as number) ^ 1;
+      let bytes = 0;
+      for (const [at, packet] of [first, first, forged, forged, second].entries()) {
+        between.send(packet, to);
+        bytes += packet.length;
+        assert.equal(await received(server, between), at < 4 ? 1n : 2n);
+        const link = (await server.dco.stats())[0]?.link;
+        assert.deepEqual([link?.rxPackets, link?.rxBytes], [BigInt(at + 1), BigInt(bytes)]);
+      }
+    },
+  },
+  {
     name: "a packet that was changed in any part is dropped",
     needs: ({ packetStats }) => (packetStats ? undefined : "packets are not counted"),
     async run(world) {

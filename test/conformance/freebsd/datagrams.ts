@@ -32,9 +32,10 @@ import type {
 /** See {@link DatagramSocket}. Addresses are in the contract's words: those of IPv4 are not mapped. */
 class JailDatagrams implements DatagramSocket {
   readonly local: Endpoint;
+  readonly family: 4 | 6;
+  readonly dualStack: boolean;
   readonly #ffi = loadFfi();
   readonly #posix = createPosix(this.#ffi);
-  readonly #family: 4 | 6;
   readonly #fd: number;
   #stopReading: StopReading | undefined;
 
@@ -43,7 +44,8 @@ class JailDatagrams implements DatagramSocket {
     { family, local, dualStack, receiveBuffer }: DatagramSocketRequest,
   ) {
     const posix = this.#posix;
-    this.#family = family;
+    this.family = family;
+    this.dualStack = dualStack;
     this.#fd = sockets.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_DGRAM, IPPROTO_UDP);
     try {
       if (family === 6) posix.setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
@@ -58,7 +60,7 @@ class JailDatagrams implements DatagramSocket {
   }
 
   start({ onPacket, onEnd }: DatagramHandlers): void {
-    this.#stopReading = readUdp(this.#ffi, this.#posix, this.#fd, this.#family, {
+    this.#stopReading = readUdp(this.#ffi, this.#posix, this.#fd, this.family, {
       onPacket: (data, { address, port }) =>
         onPacket(Buffer.from(data.buffer, data.byteOffset, data.length), address, port),
       onEnd,
@@ -91,7 +93,7 @@ class JailDatagrams implements DatagramSocket {
     const bytes = unmapIpv4(parseIp(address) as Uint8Array);
     const family = bytes.length === 4 ? 4 : 6;
     const to = { family, bytes, text: formatIp(bytes), port, scopeId: 0 } as const;
-    return this.#posix.sendto(this.#fd, packet, 0, socketAddress(to, this.#family));
+    return this.#posix.sendto(this.#fd, packet, 0, socketAddress(to, this.family));
   }
 }
 

@@ -49,6 +49,7 @@ export async function openMixedLinux(device: Device, protocol: TransportProtocol
       userspaceCapabilities: userspaceCapabilities({
         tun: device === "tun",
         tunDevice: true,
+        nativeSockets: true,
         chacha20: true,
       }),
     },

@@ -15,7 +15,12 @@ const NAMESPACE = { namespace: namespaceProblem };
 
 /** See the module's comment. */
 export class TunBackend extends PlacedBackend implements BackendDriver {
-  readonly capabilities: Capabilities = userspaceCapabilities({ tun: true, tunDevice: true, chacha20: true });
+  readonly capabilities: Capabilities = userspaceCapabilities({
+    tun: true,
+    tunDevice: true,
+    nativeSockets: true,
+    chacha20: true,
+  });
   readonly rules: BackendRules = {
     interfaceNameProblem: LINUX_RULES.interfaceNameProblem,
     extras: { createInterface: NAMESPACE, adoptInterface: NAMESPACE, listInterfaces: NAMESPACE },

@@ -66,14 +66,16 @@ export const tunCases: Case[] = group("TUN", [
   ...([4, 6] as const).map((family) => ({
     name: `the system's packets go both ways, IPv4 and IPv6 inside, IPv${family} outside`,
     overTcp: true,
+    timeoutMs: 120_000,
     async run(world: World) {
       const { server, clients } = await openTunnel(world, { clients: 2, family });
       for (const client of clients) {
-        for (const size of [56, 1300]) {
-          await assertReaches(world, client, server.vpn.ipv4, { size });
-          await assertReaches(world, client, server.vpn.ipv6, { size });
-          await assertReaches(world, server, client.vpn.ipv4, { size });
-          await assertReaches(world, server, client.vpn.ipv6, { size });
+        for (const [from, to] of [
+          [client, server],
+          [server, client],
+        ] as const) {
+          await assertReaches(world, from, to.vpn.ipv4, { count: 2 });
+          await assertReaches(world, from, to.vpn.ipv6, { size: 1300, count: 2 });
         }
       }
       const [first, second] = clients as [End, End];
@@ -168,6 +170,19 @@ export const tunCases: Case[] = group("TUN", [
       const closed = await refusalOf(world, ["unshare", "--mount", "sh", "-c", close, "sh"]);
       assert.deepEqual([closed.code, closed.effect], ["permission", "none"], closed.message);
       assert.match(closed.message, /may not open \/dev\/net\/tun/);
+    },
+  },
+  {
+    name: "a right that was given up is told once when it is missed; closing needs none",
+    async run(world) {
+      const site = tunSite(world);
+      const child = new Child(world, site, "tun", { name: "dk-lost", gives: true });
+      assert.deepEqual(JSON.parse(await child.told("lost")), {
+        codes: ["permission", "permission"],
+        told: 1,
+      });
+      assert.deepEqual(await child.end("the process without the right"), { code: 0, signal: null });
+      assert.equal(await linkOf(site, "dk-lost"), undefined);
     },
   },
   {

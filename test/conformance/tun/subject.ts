@@ -8,19 +8,11 @@ import { DcoError } from "../../../src/core/errors.ts";
 import type { TransportProtocol } from "../../../src/core/model.ts";
 import { openUserspaceDriver } from "../../../src/userspace/index.ts";
 import { Registry } from "../../../src/userspace/registry.ts";
-import type { Case } from "../case.ts";
 import { run } from "../linux/command.ts";
 import { Network } from "../linux/network.ts";
 import type { Subject } from "../world.ts";
 import { TunBackend } from "./backend.ts";
 import { TunWorld } from "./world.ts";
-
-/** Where a site is another network namespace Node cannot name its links. */
-const NOT_HERE = "link-local addresses work";
-
-export function isForTun({ name }: Case): boolean {
-  return !name.startsWith(NOT_HERE);
-}
 
 /** Why there can be no TUN devices here; undefined if there can. */
 export async function missingTun(): Promise<string | undefined> {

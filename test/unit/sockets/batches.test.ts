@@ -8,8 +8,9 @@ import { DcoError } from "../../../src/core/errors.ts";
 import { loadFfi } from "../../../src/ffi/index.ts";
 import { createPosix, type Posix } from "../../../src/ffi/posix.ts";
 import { packSockaddr, SOCKADDR_BYTES, unpackSockaddr } from "../../../src/ffi/sockaddr.ts";
+import { THIS_PROCESS } from "../../../src/ffi/types.ts";
 import { readBatches } from "../../../src/sockets/batch-reader.ts";
-import { canBatch } from "../../../src/sockets/message-slots.ts";
+import { canBatch, sourceControl } from "../../../src/sockets/message-slots.ts";
 import { SendQueue } from "../../../src/sockets/send-queue.ts";
 import { AF_INET, IPPROTO_UDP, SOCK_DGRAM } from "../../../src/sockets/socket-address.ts";
 
@@ -86,6 +87,53 @@ describe.runIf(canBatch(ffi))("datagrams in batches", () => {
     }
     await arrived(packets, sent.length + 4);
     expect(packets.slice(-3).map(({ from }) => from)).toEqual([one.port, two.port, one.port]);
+  });
+
+  it("come from the address that is said, of any size, alone and together", async () => {
+    const fd = posix.socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+    undo.push(() => posix.close(fd));
+    posix.bind(fd, packSockaddr({ address: "0.0.0.0", port: 0 }));
+    const to = socket();
+    const seen: { size: number; from: string }[] = [];
+    undo.push(
+      readBatches<string>(ffi, posix, to.fd, {
+        sender: (bytes) => unpackSockaddr(bytes)?.address as string,
+        onPacket: ({ length: size }, from) => seen.push({ size, from }),
+        onEnd: (error) => expect.fail(String(error)),
+      }),
+    );
+    const sends = queue(fd);
+    const [one, two] = [
+      sourceControl(Uint8Array.of(127, 9, 9, 1)),
+      sourceControl(Uint8Array.of(127, 9, 9, 2)),
+    ];
+    const order = [one, one, one, two, undefined, one, two, two];
+    for (const source of order) sends.push(Buffer.alloc(500), to.address, source);
+    sends.push(Buffer.alloc(4000), to.address, two);
+    sends.push(Buffer.alloc(4000), to.address);
+    await arrived(seen, order.length + 2);
+    const name = (source: Uint8Array | undefined) =>
+      source === one ? "127.9.9.1" : source === two ? "127.9.9.2" : "127.0.0.1";
+    expect(seen).toEqual([
+      ...order.map((source) => ({ size: 500, from: name(source) })),
+      { size: 4000, from: "127.9.9.2" },
+      { size: 4000, from: "127.0.0.1" },
+    ]);
+  });
+
+  it("of a blocking socket are read without waiting for more", async () => {
+    const libc = ffi.library([THIS_PROCESS]);
+    const fd = libc.func("socket", "i32", ["i32", "i32", "i32"])(AF_INET, SOCK_DGRAM, IPPROTO_UDP) as number;
+    undo.push(() => posix.close(fd));
+    posix.bind(fd, packSockaddr({ address: "127.0.0.1", port: 0 }));
+    const told = Buffer.alloc(SOCKADDR_BYTES);
+    posix.getsockname(fd, told);
+    const { packets } = reading(fd);
+    const from = socket();
+    for (const n of [1, 2]) {
+      posix.sendto(from.fd, Buffer.of(n), 0, told.subarray(0, 16));
+      await arrived(packets, n);
+    }
   });
 
   it("go together: one call for what a turn of the event loop sends", async () => {
