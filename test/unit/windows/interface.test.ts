@@ -3,17 +3,13 @@ import type { ConfigureRequest, IpEndpoint } from "../../../src/core/backend.ts"
 import { DcoError } from "../../../src/core/errors.ts";
 import type { InterfaceMode } from "../../../src/core/model.ts";
 import { windowsCapabilities } from "../../../src/windows/capabilities.ts";
-import type {
-  WindowsAdapter,
-  WindowsExchange,
-  WindowsNotification,
-  WindowsPacket,
-  WindowsReplies,
-  WindowsRequests,
-} from "../../../src/windows/exchange.ts";
-import { openInterface } from "../../../src/windows/shape.ts";
+import type { WindowsExchange } from "../../../src/windows/exchange.ts";
+import type { Command, Notification, Packet, Reply, Requests } from "../../../src/windows/messages.ts";
+import { MultipeerInterface } from "../../../src/windows/multipeer-interface.ts";
+import type { WindowsAdapter } from "../../../src/windows/ovpn-interface.ts";
+import { P2pInterface } from "../../../src/windows/p2p-interface.ts";
 import { freshKey, turns } from "../core/support.ts";
-import { ofType, open, refusal } from "./support.ts";
+import { ofType, open, refusal } from "../shape/support.ts";
 
 type Waiting<T> = { resolve(value: T): void; reject(error: DcoError): void };
 
@@ -23,20 +19,15 @@ const cancelled = () => refusal("system", 995, "ERROR_OPERATION_ABORTED", "win32
 class Device implements WindowsExchange {
   readonly log: [code: string, input: unknown][] = [];
   readonly written: [data: Uint8Array, to: IpEndpoint | undefined][] = [];
-  reads: Waiting<WindowsPacket>[] = [];
-  notifications: Waiting<WindowsNotification>[] = [];
+  reads: Waiting<Packet>[] = [];
+  notifications: Waiting<Notification>[] = [];
   /** A TCP connect that is not answered. */
   connecting: Promise<void> | undefined;
   closed = 0;
 
-  async ioctl<C extends keyof WindowsRequests>(
-    code: C,
-    input: WindowsRequests[C],
-    signal?: AbortSignal,
-  ): Promise<C extends keyof WindowsReplies ? WindowsReplies[C] : undefined> {
-    type Reply = C extends keyof WindowsReplies ? WindowsReplies[C] : undefined;
+  async ioctl<C extends Command>(code: C, input: Requests[C], signal?: AbortSignal): Promise<Reply<C>> {
     this.log.push([code, input]);
-    if (code === "NOTIFY_EVENT") return (await pended(this.notifications)) as Reply;
+    if (code === "NOTIFY_EVENT") return (await pended(this.notifications)) as Reply<C>;
     if (code === "NEW_PEER" && this.connecting) {
       await new Promise<void>((resolve, reject) => {
         signal?.addEventListener("abort", () => reject(cancelled()));
@@ -44,12 +35,12 @@ class Device implements WindowsExchange {
       });
     }
     if (code === "DEL_PEER") this.#cancel(this.reads);
-    if (code === "MP_START_VPN") return { local: { address: "0.0.0.0", port: 5000 } } as Reply;
-    if (code === "GET_PEER_STATS") return [] as unknown as Reply;
-    return undefined as Reply;
+    if (code === "MP_START_VPN") return { local: { address: "0.0.0.0", port: 5000 } } as Reply<C>;
+    if (code === "GET_PEER_STATS") return [] as unknown as Reply<C>;
+    return undefined as Reply<C>;
   }
 
-  read(): Promise<WindowsPacket> {
+  read(): Promise<Packet> {
     return pended(this.reads);
   }
 
@@ -74,7 +65,7 @@ class Device implements WindowsExchange {
     this.reads.shift()?.reject(refusal("system", number, `error ${number}`, "win32"));
   }
 
-  notify(command: number, peer: number, reason = 0, address?: WindowsNotification["address"]): void {
+  notify(command: number, peer: number, reason = 0, address?: Notification["address"]): void {
     this.notifications.shift()?.resolve({ command, peer, reason, address });
   }
 
@@ -94,20 +85,23 @@ function pended<T>(list: Waiting<T>[]): Promise<T> {
 async function setUp(mode: InterfaceMode) {
   const device = new Device();
   const configured: ConfigureRequest[] = [];
-  const adapter: WindowsAdapter & { refuse?: DcoError } = {
+  const adapter: WindowsAdapter & { refuse?: DcoError; present?: boolean } = {
     configure: async (request) => {
       if (adapter.refuse) throw adapter.refuse;
       configured.push(request);
     },
-    isLinkUp: async () => false,
-    setPeerRoutes: async () => {},
-    watch: () => () => {},
+    isLinkUp: () => undefined,
+    isPresent: () => adapter.present !== false,
+    setPeerRoutes: () => {},
+    close: () => {},
     remove: async () => {},
   };
-  const facts = { version: { major: 2, minor: 8 }, chacha20: true, elevated: false };
+  const version = { major: 2, minor: 8, patch: 0 };
+  const facts = { version, chacha20: true, elevated: false };
   const capabilities = windowsCapabilities(facts, mode);
   const link = { name: "OpenVPN DCO", index: 12, created: false, capabilities };
-  const backend = await openInterface(mode, link, device, adapter);
+  const parts = { ...link, version, exchange: device, adapter };
+  const backend = mode === "p2p" ? new P2pInterface(parts) : new MultipeerInterface(parts);
   return { ...(await open(backend, "windows", windowsCapabilities(facts))), device, adapter, configured };
 }
 
@@ -252,9 +246,9 @@ async function withPeers() {
 }
 
 describe("multipeer", () => {
-  test("the mode is set first, the socket is the transport and tells its address", async () => {
+  test("the socket is the transport and tells its address", async () => {
     const { dco, device, transport } = await withPeers();
-    expect(device.codes()).toEqual(["SET_MODE", "MP_START_VPN", "MP_NEW_PEER", "MP_ADD_IROUTE"]);
+    expect(device.codes()).toEqual(["MP_START_VPN", "MP_NEW_PEER", "MP_ADD_IROUTE"]);
     expect(transport.local).toEqual({ address: "0.0.0.0", port: 5000 });
     expect(dco.capabilities.closeTransport).toBe(false);
   });
@@ -311,7 +305,7 @@ describe("multipeer", () => {
     abort.abort();
     await expect(opening).rejects.toMatchObject({ code: "aborted", effect: "none" });
     await turns();
-    expect(device.codes()).toEqual(["SET_MODE", "MP_START_VPN", "reset", "SET_MODE"]);
+    expect(device.codes()).toEqual(["MP_START_VPN", "reset", "SET_MODE"]);
     expect(device.notifications).toHaveLength(1);
     await dco.openTransport(multipeer);
   });
