@@ -15,20 +15,20 @@ const ERROR_INVALID_HANDLE = 6;
 
 /** See {@link DeviceOpener}. */
 export class Win32Devices implements DeviceOpener {
-  readonly #kernel: Kernel32;
+  readonly kernel: Kernel32;
   readonly #waits: Waits;
   readonly #requests: Requests;
 
   constructor(ffi: Ffi) {
-    this.#kernel = createKernel32(ffi);
-    this.#waits = new Waits(this.#kernel);
+    this.kernel = createKernel32(ffi);
+    this.#waits = new Waits(this.kernel);
     this.#requests = new Requests(this.#waits);
   }
 
   open(path: string, access: "exclusive" | "query"): Device {
-    const handle = this.#kernel.openDevice(path, access);
+    const handle = this.kernel.openDevice(path, access);
     if (typeof handle === "number") throw refusal("OPEN", { kind: "win32", number: handle });
-    return new Win32Device(this.#kernel, this.#waits, this.#requests, handle);
+    return new Win32Device(this.kernel, this.#waits, this.#requests, handle);
   }
 }
 

@@ -65,6 +65,8 @@ export function lazily(ffi: Ffi, name: string): NativeLibrary["func"] {
 
 /** Binds the calls. Errors: `unavailable` where this is not Windows. */
 export function createKernel32(ffi: Ffi) {
+  // The first time it is looked up, which must not come between a call and its error.
+  ffi.lastError();
   const kernel = ffi.library(["kernel32.dll"]);
   const ntdll = ffi.library(["ntdll.dll"]);
   const p = "pointer";
