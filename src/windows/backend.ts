@@ -112,7 +112,7 @@ export class WindowsBackend implements BackendDriver {
     const adapter = adapters.find(name);
     if (adapter === undefined) {
       if (make === false) adapters.require(name);
-      throw invalid("name", `there is no adapter ${name}, and Windows names new ones itself: leave it out`, {
+      throw invalid("name", `no adapter is called ${name}, and Windows names new ones itself: leave it out`, {
         effect: "none",
       });
     }

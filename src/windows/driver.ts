@@ -9,8 +9,8 @@ import type { DriverVersion } from "./messages.ts";
 export interface WindowsInterfaceOptions {
   /**
    * `true`: a new adapter is made, which takes seconds and needs an elevated process. `false`: only adapters that are
-   * there are opened. Default: without a name the first that is free, and a new one where none is; with a name that no
-   * adapter has, a new one, whose name the system chooses.
+   * there are opened. Default: the first that is free, and a new one where none is. Windows names new ones itself, so
+   * `name` is for those that are there.
    */
   readonly createAdapter?: boolean;
 }

@@ -15,6 +15,7 @@ import { legacyCapabilities } from "../../src/linux/legacy-capabilities.ts";
 import { OvpnInterface } from "../../src/linux/ovpn-interface.ts";
 import { userspaceCapabilities } from "../../src/userspace/capabilities.ts";
 import { UserspaceInterface } from "../../src/userspace/interface.ts";
+import { WindowsBackend } from "../../src/windows/backend.ts";
 import { windowsCapabilities } from "../../src/windows/capabilities.ts";
 import { MultipeerInterface } from "../../src/windows/multipeer-interface.ts";
 import { P2pInterface } from "../../src/windows/p2p-interface.ts";
@@ -50,7 +51,8 @@ test("every backend's class is a backend's interface", () => {
   expectTypeOf(UserspaceInterface).instance.toExtend<BackendInterface>();
   expectTypeOf<LinuxBackend>().toExtend<BackendDriver>();
   expectTypeOf<FreebsdBackend>().toExtend<BackendDriver>();
-  for (const { prototype } of [LinuxBackend, FreebsdBackend])
+  expectTypeOf<WindowsBackend>().toExtend<BackendDriver>();
+  for (const { prototype } of [LinuxBackend, FreebsdBackend, WindowsBackend])
     expect(prototype).toHaveProperty("createInterface");
 });
 

@@ -185,6 +185,45 @@ describe("p2p", () => {
     expect(ofType(events, "peer-deleted").map(({ reason }) => reason)).toEqual(["requested", "expired"]);
   });
 
+  test("who sees a transport end opens the next at once", async () => {
+    const { dco, device, transport } = await p2pWithPeer();
+    const packets = transport.packets().next();
+    device.failRead(64);
+    expect((await packets).done).toBe(true);
+    const again = await dco.openTransport(p2p);
+    expect(again.closed).toBe(false);
+    expect(device.codes()).toEqual(["NEW_PEER", "START_VPN", "DEL_PEER", "NEW_PEER", "START_VPN"]);
+  });
+
+  test("an adapter that is disabled under us ends the interface, once", async () => {
+    const { dco, device, events, transport } = await p2pWithPeer();
+    for (let n = 0; n < 3; n++) device.failRead(22);
+    await turns();
+    expect(events.map(({ type }) => type)).toEqual(["link", "interface-removed", "peer-deleted", "closed"]);
+    expect(ofType(events, "peer-deleted")).toMatchObject([{ peer: 5, reason: "interface-removed" }]);
+    expect(transport.closed).toBe(true);
+    await expect(dco.openTransport(p2p)).rejects.toMatchObject({ code: "closed" });
+    expect(device.closed).toBe(1);
+  });
+
+  test("a packet that did not fit is lost alone", async () => {
+    const { device, events, transport } = await p2pWithPeer();
+    device.failRead(122);
+    await turns();
+    expect(device.reads).toHaveLength(3);
+    expect([transport.closed, ofType(events, "peer-deleted")]).toEqual([false, []]);
+  });
+
+  test("packets keep the order in which they were received, whichever read tells first", async () => {
+    const { device, transport } = await p2pWithPeer();
+    const [one, two] = device.reads.splice(0, 2);
+    two?.resolve({ address: undefined, data: Uint8Array.of(0x38, 2, 0, 0) });
+    await turns();
+    one?.resolve({ address: undefined, data: Uint8Array.of(0x38, 1, 0, 0) });
+    const reader = transport.packets();
+    expect([(await reader.next()).value?.data[1], (await reader.next()).value?.data[1]]).toEqual([1, 2]);
+  });
+
   test("closing the transport ends its peer", async () => {
     const { device, events, transport } = await p2pWithPeer();
     await transport.close();
