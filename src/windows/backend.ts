@@ -207,7 +207,7 @@ export class WindowsBackend implements BackendDriver {
       return mode === "p2p" ? new P2pInterface(parts) : new MultipeerInterface(parts);
     } catch (error) {
       await exchange.close();
-      throw error;
+      throw this.#openRefusal(error, name);
     }
   }
 

@@ -153,9 +153,17 @@ export class OvpnExchange implements WindowsExchange {
     secret?: readonly [offset: number, length: number],
   ): void {
     if (!this.#tracer.wanted) return;
-    const message = { interface: this.#name, command, content: secret ? withoutKeys(content) : content };
+    const message = { interface: this.#name, command, content: plain(secret ? withoutKeys(content) : content) };
     this.#tracer.write({ backend: "windows", direction, message, hex: redactedHex(bytes, secret) });
   }
+}
+
+/** Bytes as hex, since they would be written as objects. */
+function plain(content: unknown): unknown {
+  if (content instanceof Uint8Array) return Buffer.from(content).toString("hex");
+  if (Array.isArray(content)) return content.map(plain);
+  if (typeof content !== "object" || content === null) return content;
+  return Object.fromEntries(Object.entries(content).map(([name, value]) => [name, plain(value)]));
 }
 
 /** The key of a NEW_KEY as the trace has it. */

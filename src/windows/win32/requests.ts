@@ -169,8 +169,15 @@ export class Requests {
     kernel.write(address + BigInt(DATA), input);
   }
 
+  /**
+   * The kernel may write it at this moment, and what copies it may do so byte by byte: once a byte of it has changed all
+   * have, so the second look is whole.
+   */
   #status(address: bigint): number {
-    this.#waits.kernel.read(address, this.#result);
+    const { kernel } = this.#waits;
+    kernel.read(address, this.#result);
+    if (this.#result.readUInt32LE(0) === STATUS_PENDING) return STATUS_PENDING;
+    kernel.read(address, this.#result);
     return this.#result.readUInt32LE(0);
   }
 

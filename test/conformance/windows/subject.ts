@@ -1,0 +1,43 @@
+/**
+ * The Windows backend as a subject of the suite: on the real driver, or on its simulator under Wine.
+ */
+import type { Subject } from "../world.ts";
+import { Simulator } from "./simulator.ts";
+import { openSubjectDriver, WindowsWorld } from "./world.ts";
+
+/** Opens the subject. */
+export async function openWindowsSubject(): Promise<Subject> {
+  const simulator = Simulator.open();
+  const probe = await openSubjectDriver(simulator);
+  const { info, capabilities } = probe;
+  await probe.close();
+  let worlds = 0;
+  return {
+    name: simulator ? "windows (simulator of the driver, under Wine)" : info.backend,
+    version: info.version,
+    capabilities,
+    sites: { system: false, movable: false },
+    isPartial: true,
+    description: [
+      simulator ? "SIMULATOR of ovpn-dco-win: not the real driver" : "the real driver",
+      `${info.module} ${info.version}, ${info.kernel}, node ${process.version}`,
+    ],
+    open: () => WindowsWorld.open(`127.${1 + (process.pid % 250)}.${worlds++ % 256}`, simulator),
+    leftovers: async () => (simulator ? leftovers(simulator) : []),
+    close: async () => simulator?.close(),
+  };
+}
+
+/** What the driver still has of ours. */
+async function leftovers(simulator: Simulator): Promise<string[]> {
+  const found: string[] = [];
+  for (const state of await simulator.states()) {
+    const { openHandles, pendingReads, pendingWrites, pendingNotifications, pendingConnects } = state;
+    const { peers, sockets, routes } = state;
+    const held = { openHandles, pendingReads, pendingWrites, pendingNotifications, pendingConnects };
+    for (const [what, count] of Object.entries({ ...held, peers, sockets, routes })) {
+      if (count !== 0) found.push(`${what} of ${state.instance}: ${count}`);
+    }
+  }
+  return found;
+}
