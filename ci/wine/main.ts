@@ -1,0 +1,107 @@
+/**
+ * `npm run test:wine`: the Windows tests under Wine, see README.md beside it. Prints TAP and, as its last line,
+ * `N passed, N failed, N skipped`; exit status 0 if nothing failed.
+ */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { inRoot } from "../paths.ts";
+import { bundle } from "./bundle.ts";
+import { buildDriver, installDriver } from "./driver.ts";
+import { programs } from "./programs.ts";
+import { WineSession } from "./session.ts";
+import { SUITES, type Suite } from "./suites.ts";
+import { Tally } from "./tally.ts";
+
+const USAGE = `usage: npm run test:wine [-- [--only SUITE[,SUITE...]] [--filter TEXT] [--json FILE]]
+  --only   of: ${SUITES.map(({ name }) => name).join(", ")}
+  --filter only cases whose name has this text
+  --json   writes what each case came to`;
+
+interface Options {
+  readonly suites: readonly Suite[];
+  readonly filter: string;
+  readonly json: string | undefined;
+}
+
+function options(): Options {
+  try {
+    const { values } = parseArgs({
+      options: {
+        only: { type: "string" },
+        filter: { type: "string", default: "" },
+        json: { type: "string" },
+      },
+    });
+    const names = values.only?.split(",");
+    for (const name of names ?? [])
+      if (!SUITES.some((suite) => suite.name === name)) throw new Error(`no suite ${name}`);
+    const suites = SUITES.filter(({ name }) => names === undefined || names.includes(name));
+    return { suites, filter: values.filter, json: values.json };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+async function main({ suites, filter, json }: Options): Promise<number> {
+  const missing = process.env["DCOKIT_WINE_MISSING"] ?? "";
+  const why = process.env["DCOKIT_WINE_MISSING_WHY"] ?? "";
+  if (missing !== "" || why !== "")
+    throw new Error(`NOT RUN: ${[missing, why].filter((text) => text).join(": ")}`);
+  const base = inRoot("build", "wine");
+  mkdirSync(base, { recursive: true });
+  const folder = mkdtempSync(join(base, "run-"));
+  let session: WineSession | undefined;
+  const end = () => {
+    session?.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  // Also where a signal ends us.
+  process.once("exit", end);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+  try {
+    const { node, modules } = programs();
+    symlinkSync(modules, join(folder, "node_modules"));
+    const driver = join(folder, "driver");
+    buildDriver(driver);
+    session = new WineSession(folder);
+    await installDriver(session, driver);
+    const tally = new Tally();
+    for (const suite of suites) await run(session, suite, node, { folder, filter, tally });
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify({ cases: tally.cases }, null, 2)}\n`);
+    return tally.conclude();
+  } finally {
+    process.removeListener("exit", end);
+    end();
+  }
+}
+
+interface Run {
+  readonly folder: string;
+  readonly filter: string;
+  readonly tally: Tally;
+}
+
+async function run(
+  session: WineSession,
+  suite: Suite,
+  node: string,
+  { folder, filter, tally }: Run,
+): Promise<void> {
+  const program = bundle(suite.entry, join(folder, `${suite.name}.mjs`));
+  tally.begin(suite.name);
+  const args = [...suite.flags, program, ...suite.args, ...(filter === "" ? [] : ["--filter", filter])];
+  const { problem } = await session.run(node, args, {
+    seconds: suite.seconds,
+    onLine: (line) => tally.read(line),
+  });
+  tally.end(problem, filter !== "");
+}
+
+try {
+  process.exitCode = await main(options());
+} catch (error) {
+  console.error(`test:wine: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
