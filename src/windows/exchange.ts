@@ -153,7 +153,11 @@ export class OvpnExchange implements WindowsExchange {
     secret?: readonly [offset: number, length: number],
   ): void {
     if (!this.#tracer.wanted) return;
-    const message = { interface: this.#name, command, content: plain(secret ? withoutKeys(content) : content) };
+    const message = {
+      interface: this.#name,
+      command,
+      content: plain(secret ? withoutKeys(content) : content),
+    };
     this.#tracer.write({ backend: "windows", direction, message, hex: redactedHex(bytes, secret) });
   }
 }

@@ -1,12 +1,13 @@
 /**
  * The plain runner: `node test/conformance/run.ts --subject linux|freebsd [--filter TEXT] [--json FILE]
- * [--event-transport netlink|ffi|auto]`. Prints TAP; exit status 1 if a case failed or none was run.
+ * [--event-transport netlink|ffi|auto]`, or with `--child NAME` what a case runs in another process. Prints TAP; exit status 1 if a case failed or none was run.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { TransportProtocol } from "../../src/core/model.ts";
 import type { Case } from "./case.ts";
 import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
+import { windowsCases } from "./cases/windows.ts";
 import { openFreebsdSubject } from "./freebsd/subject.ts";
 import { type EventTransport, openLinuxSubject, type Variant } from "./linux/subject.ts";
 import { mixedCases } from "./mixed/cases.ts";
@@ -15,6 +16,7 @@ import { type CaseResult, caseName, Runner } from "./runner.ts";
 import { userspaceCases } from "./userspace/cases.ts";
 import { openUserspaceSubject } from "./userspace/subject.ts";
 import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
+import { runChild } from "./windows/children.ts";
 import { openWindowsSubject } from "./windows/subject.ts";
 import type { Subject } from "./world.ts";
 
@@ -45,8 +47,11 @@ async function main(): Promise<number> {
       filter: { type: "string", default: "" },
       "event-transport": { type: "string", default: "auto" },
       json: { type: "string" },
+      child: { type: "string" },
+      said: { type: "string", default: "" },
     },
   });
+  if (values.child !== undefined) return runChild(values.child, values.said);
   const runner = new Runner();
   const reports: SubjectReport[] = [];
   const summary: string[] = [];
@@ -80,7 +85,9 @@ function rounds(subject: string, eventTransport: string): Round[] {
   if (subject === "userspace") return userspaceRounds();
   if (subject === "mixed") return mixedRounds();
   if (subject === "freebsd") return freebsdRounds();
-  if (subject === "windows") return [{ open: openWindowsSubject, cases: ALL_CASES, variant: undefined }];
+  if (subject === "windows") {
+    return [{ open: openWindowsSubject, cases: [...ALL_CASES, ...windowsCases], variant: undefined }];
+  }
   if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
   const round = (transport: EventTransport, cases: readonly Case[], variant: Variant = {}): Round => ({
     open: () => openLinuxSubject(transport, variant),
