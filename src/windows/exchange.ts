@@ -37,8 +37,8 @@ export interface WindowsExchange {
   ioctl<C extends Command>(command: C, input: Requests[C], signal?: AbortSignal): Promise<Reply<C>>;
   /** One pended ReadFile. */
   read(): Promise<Packet>;
-  /** @param to undefined in p2p mode @param family that of the transport's socket */
-  write(data: Uint8Array, to: IpEndpoint | undefined, family: 4 | 6): Promise<void>;
+  /** @param to where to, which in p2p mode the driver knows @param family that of the transport's socket */
+  write(data: Uint8Array, to: IpEndpoint, family: 4 | 6): Promise<void>;
   /** Cancels what is pending, closes the handle and opens it again: the only way out of a multi-peer socket. */
   reset(): Promise<void>;
   /** Cancels what is pending and closes the handle, by a deadline. */
@@ -100,7 +100,7 @@ export class OvpnExchange implements WindowsExchange {
     return packet;
   }
 
-  async write(data: Uint8Array, to: IpEndpoint | undefined, family: 4 | 6): Promise<void> {
+  async write(data: Uint8Array, to: IpEndpoint, family: 4 | 6): Promise<void> {
     const bytes = encodePacket(data, this.#mode === "p2p" ? undefined : to, family);
     this.#trace("request", "WRITE", { bytes: data.length }, bytes);
     const { failure } = await this.#device.write(bytes).outcome;

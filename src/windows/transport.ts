@@ -7,6 +7,7 @@ import type {
   IpEndpoint,
   OpenTransportRequest,
 } from "../core/backend.ts";
+import { invalid } from "../core/errors.ts";
 import type { Endpoint, TransportProtocol } from "../core/model.ts";
 import { toEndpoint } from "../core/validate.ts";
 import type { WindowsExchange } from "./exchange.ts";
@@ -20,6 +21,7 @@ export class WindowsTransport implements BackendTransport {
   readonly family: 4 | 6;
   readonly dualStack: boolean;
   readonly #exchange: WindowsExchange;
+  readonly #remote: IpEndpoint | undefined;
   readonly #onClose: () => Promise<void>;
   #handlers: BackendTransportHandlers | undefined;
   /** What came before somebody was there to take it. */
@@ -35,6 +37,7 @@ export class WindowsTransport implements BackendTransport {
   ) {
     this.protocol = request.protocol;
     this.local = local;
+    this.#remote = request.remote;
     this.remote = request.remote && toEndpoint(request.remote);
     this.family = familyOf(request);
     this.dualStack = request.dualStack;
@@ -65,8 +68,12 @@ export class WindowsTransport implements BackendTransport {
     this.#handlers?.onEnd(error);
   }
 
-  send(packet: Uint8Array, to: IpEndpoint | undefined): Promise<void> {
-    return this.#exchange.write(packet, to, this.family);
+  async send(packet: Uint8Array, to: IpEndpoint | undefined): Promise<void> {
+    const target = to ?? this.#remote;
+    if (target === undefined) {
+      throw invalid("to", "needed, because the transport has no remote of its own", { effect: "none" });
+    }
+    await this.#exchange.write(packet, target, this.family);
   }
 
   droppedKernel(): undefined {

@@ -54,7 +54,9 @@ export class Runner {
 
   async #one(subject: Subject, each: Case, leaks: LeakCheck): Promise<CaseResult> {
     const name = caseName(each, subject.variant);
-    const missing = each.needs?.(subject.capabilities, subject.sites ?? HOSTS);
+    const missing =
+      subject.exceptions?.get(`${each.group}: ${each.name}`) ??
+      each.needs?.(subject.capabilities, subject.sites ?? HOSTS);
     if (missing !== undefined) return this.#report({ name, result: "skip", reason: missing });
     const began = performance.now();
     const failures = await this.#attempt(subject, each, leaks);
@@ -106,8 +108,10 @@ export class Runner {
 /** Why a case that was stopped is none of this subject's; undefined where it has failed. */
 function whyNotHere(failure: unknown, { isPartial }: Subject): string | undefined {
   if (failure instanceof NotHere) return failure.message;
-  if (!isPartial || !DcoError.is(failure) || failure.code !== "unsupported") return undefined;
-  return `${failure.operation}: ${failure.message}`;
+  if (!isPartial || !DcoError.is(failure)) return undefined;
+  // What a driver's capabilities refuse, and what Wine has no function for.
+  const isLacking = failure.code === "unsupported" || / has no function /.test(failure.message);
+  return isLacking ? `${failure.operation}: ${failure.message}` : undefined;
 }
 
 /** Message, stack and causes; node:assert has made the difference part of the message. */

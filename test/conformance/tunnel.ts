@@ -52,6 +52,11 @@ export function vpnOf(host: number): { ipv4: string; ipv6: string } {
   return { ipv4: `10.8.0.${host}`, ipv6: `fd00:8::${host}` };
 }
 
+/** Somewhere that nobody is, another place for each peer: the driver of Windows takes no two at one. */
+export function nowhere(id: number): Endpoint {
+  return { address: "192.0.2.99", port: 1194 + id };
+}
+
 /** A site's address outside the tunnel. */
 export function outside(site: Site, family: Family = 4): string {
   return family === 6 ? site.ipv6 : site.ipv4;

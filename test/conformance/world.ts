@@ -206,6 +206,8 @@ export interface Subject {
    * and did not ask before, is skipped and not failed.
    */
   readonly isPartial?: boolean;
+  /** Why single cases are none for this subject, by `group: name`. */
+  readonly exceptions?: ReadonlyMap<string, string>;
   /** Added to the names of cases, where they are run once more in another way. */
   readonly variant?: string;
   open(): Promise<ClosableWorld>;
