@@ -1,15 +1,11 @@
 /** Builds the simulator driver and its installer with mingw, and installs it as two adapters. */
-import { spawnSync } from "node:child_process";
 import { copyFileSync, globSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { inRoot } from "../paths.ts";
+import { compile, sources } from "./compiler.ts";
 import type { WineSession } from "./session.ts";
 
-const COMPILER = "x86_64-w64-mingw32-gcc";
-const FLAGS = ["-std=c17", "-O1", "-Wall", "-Wextra", "-Werror", "-s"];
 /** Debian's folder of the kernel's headers, which stand apart. */
 const KERNEL_HEADERS = "/usr/x86_64-w64-mingw32/include/ddk";
-const sources = inRoot("test", "windows", "driver");
 
 /** Adapters that are installed: ROOT\NET\0000 and so on. */
 export const ADAPTERS = 2;
@@ -17,32 +13,22 @@ export const ADAPTERS = 2;
 /** Seconds for what takes about two. */
 const INSTALL_SECONDS = 60;
 
-function compile(args: readonly string[]): void {
-  const done = spawnSync(COMPILER, args, {
-    cwd: sources,
-    stdio: ["ignore", "ignore", "inherit"],
-    timeout: 120_000,
-  });
-  if (done.error || done.status !== 0)
-    throw new Error(`${COMPILER} failed: ${done.error?.message ?? "see above"}`);
-}
-
 /** Builds into the folder: ovpn-dco.sys, ovpn-dco.inf, install.exe. */
 export function buildDriver(folder: string): void {
   mkdirSync(folder, { recursive: true });
   // It uses Winsock's headers, which do not go with the kernel's.
   const wire = join(folder, "wire.o");
-  compile([...FLAGS, "-c", "-o", wire, "wire.c"]);
+  compile(["-c", "-o", wire, "wire.c"]);
   const others = globSync("*.c", { cwd: sources }).filter(
     (name) => name !== "wire.c" && name !== "install.c",
   );
   compile([
-    ...[...FLAGS, "-isystem", KERNEL_HEADERS, "-shared", "-nostdlib"],
+    ...["-s", "-isystem", KERNEL_HEADERS, "-shared", "-nostdlib"],
     "-Wl,--subsystem,native,--entry,DriverEntry,--dynamicbase,--exclude-all-symbols",
     ...["-o", join(folder, "ovpn-dco.sys"), ...others, wire],
     ...["-lntoskrnl", "-lws2_32", "-lgcc"],
   ]);
-  compile([...FLAGS, "-municode", "-o", join(folder, "install.exe"), "install.c", "-lsetupapi", "-lnewdev"]);
+  compile(["-s", "-municode", "-o", join(folder, "install.exe"), "install.c", "-lsetupapi", "-lnewdev"]);
   for (const inf of globSync("*.inf", { cwd: sources }))
     copyFileSync(join(sources, inf), join(folder, basename(inf)));
   // Wine does not look into it, but at it.

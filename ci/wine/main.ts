@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { inRoot } from "../paths.ts";
 import { bundle } from "./bundle.ts";
 import { buildDriver, installDriver } from "./driver.ts";
+import { checkLayouts } from "./layouts.ts";
 import { programs } from "./programs.ts";
 import { WineSession } from "./session.ts";
 import { SUITES, type Suite } from "./suites.ts";
@@ -63,11 +64,13 @@ async function main({ suites, filter, json }: Options): Promise<number> {
   try {
     const { node, modules } = programs();
     symlinkSync(modules, join(folder, "node_modules"));
+    const tally = new Tally();
+    if (filter === "")
+      tally.check("layouts: the simulator's are those of the driver's headers", () => checkLayouts(folder));
     const driver = join(folder, "driver");
     buildDriver(driver);
     session = new WineSession(folder);
     await installDriver(session, driver);
-    const tally = new Tally();
     for (const suite of suites) await run(session, suite, node, { folder, filter, tally });
     if (json !== undefined) writeFileSync(json, `${JSON.stringify({ cases: tally.cases }, null, 2)}\n`);
     return tally.conclude();

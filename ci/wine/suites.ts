@@ -14,4 +14,11 @@ export interface Suite {
 
 export const SUITES: readonly Suite[] = [
   { name: "simulator", entry: "test/windows/run.ts", args: [], flags: ["--expose-gc"], seconds: 180 },
+  {
+    name: "windows",
+    entry: "test/conformance/run.ts",
+    args: ["--subject", "windows"],
+    flags: ["--expose-gc"],
+    seconds: 600,
+  },
 ];

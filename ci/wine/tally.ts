@@ -29,6 +29,17 @@ export class Tally {
     this.#before = this.cases.length;
   }
 
+  /** A case of our own; it fails where the body throws. */
+  check(name: string, body: () => unknown): void {
+    this.begin("host");
+    try {
+      body();
+      this.#add(name, "pass", undefined, "");
+    } catch (error) {
+      this.#fail(name, String(error));
+    }
+  }
+
   read(line: string): void {
     if (/^TAP version|^1\.\.\d+$/.test(line)) return;
     if (CLOSING.test(line)) {
@@ -64,9 +75,7 @@ export class Tally {
     if (this.#closing === undefined) wrong = `it printed no counts: ${problem ?? "status 0"}`;
     else if (this.#closing !== counts) wrong = `it printed "${this.#closing}", and told of ${counts}`;
     else if (problem !== undefined && count("fail") === 0) wrong = `no case failed, but ${problem}`;
-    if (wrong === undefined) return;
-    this.#add("the program ends well", "fail", wrong, "");
-    console.log(`  ---\n  ${wrong}\n  ...`);
+    if (wrong !== undefined) this.#fail("the program ends well", wrong);
   }
 
   /** Prints the end; returns the exit status. */
@@ -75,6 +84,11 @@ export class Tally {
     console.log(`1..${this.cases.length}`);
     console.log(`${count("pass")} passed, ${count("fail")} failed, ${count("skip")} skipped`);
     return count("fail") > 0 || count("pass") === 0 ? 1 : 0;
+  }
+
+  #fail(name: string, reason: string): void {
+    this.#add(name, "fail", reason, "");
+    console.log(`  ---\n${reason.replace(/^/gm, "  ")}\n  ...`);
   }
 
   #add(name: string, result: Told["result"], reason: string | undefined, comment: string): void {

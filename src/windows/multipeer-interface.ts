@@ -4,6 +4,7 @@
 import type {
   AddPeerRequest,
   BackendEventSink,
+  BackendPeer,
   BackendStats,
   BackendTransport,
   IpPrefix,
@@ -15,7 +16,7 @@ import type { Endpoint } from "../core/model.ts";
 import { ENUMS } from "./ioctl.ts";
 import { type Notification, reasonOf } from "./messages.ts";
 import { ERROR_OPERATION_ABORTED, isWin32 } from "./ovpn-errors.ts";
-import { hasPeerStats, statsOf, timesOf, WindowsInterface } from "./ovpn-interface.ts";
+import { hasPeerStats, knownOnlyById, statsOf, timesOf, WindowsInterface } from "./ovpn-interface.ts";
 import { familyOf } from "./transport.ts";
 
 const { DEL_PEER, FLOAT_PEER } = ENUMS.OVPN_NOTIFY_CMD;
@@ -54,12 +55,30 @@ export class MultipeerInterface extends WindowsInterface {
 
   /** Its event comes by NOTIFY_EVENT, with reason `userspace`. */
   async removePeer(peer: number): Promise<void> {
-    await this.exchange.ioctl("MP_DEL_PEER", { peer });
-    this.#forget(peer);
+    try {
+      await this.exchange.ioctl("MP_DEL_PEER", { peer });
+      this.#forget(peer);
+    } catch (error) {
+      if (DcoError.is(error) && error.code === "not-found") this.#forget(peer);
+      throw error;
+    }
   }
 
   async swapKeys(peer: number): Promise<void> {
     await this.exchange.ioctl("MP_SWAP_KEYS", { peer });
+  }
+
+  /** The driver may have removed it, and its event not be read yet: versions that can tell are asked. */
+  override async peer(id: number): Promise<BackendPeer> {
+    if (!hasPeerStats(this.version)) return super.peer(id);
+    await this.exchange.ioctl("GET_PEER_STATS", { peer: id });
+    return knownOnlyById(id);
+  }
+
+  override async peers(): Promise<BackendPeer[]> {
+    if (!hasPeerStats(this.version)) return super.peers();
+    const all = await this.exchange.ioctl("GET_PEER_STATS", { peer: -1 });
+    return all.map(({ peer }) => knownOnlyById(peer));
   }
 
   async stats(): Promise<BackendStats[]> {

@@ -300,7 +300,7 @@ export function statsOf(id: number, stats: DeviceStats | undefined): BackendStat
   };
 }
 
-function knownOnlyById(id: number): BackendPeer {
+export function knownOnlyById(id: number): BackendPeer {
   const unknown = { remote: undefined, local: undefined, vpn4: undefined, vpn6: undefined };
   return { id, ...unknown, keepalive: undefined, txId: undefined };
 }

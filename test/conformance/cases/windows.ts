@@ -25,7 +25,7 @@ import { type Case, group } from "../case.ts";
 import { eventually, inTime, pause, rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
 import { Recorder } from "../recorder.ts";
-import type { Simulator } from "../windows/simulator.ts";
+import { notifyEvent, type Simulator } from "../windows/simulator.ts";
 import { WindowsWorld } from "../windows/world.ts";
 import { NotHere, type World } from "../world.ts";
 
@@ -59,6 +59,13 @@ async function open(given: World, mode: "p2p" | "multipeer"): Promise<Opened> {
   return { world, simulator, dco, at, events: new Recorder(dco) };
 }
 
+const emit = (
+  { simulator, at }: Opened,
+  command: number,
+  peer: number,
+  reason: number,
+  address?: Endpoint,
+): Promise<void> => simulator.at(at).emit(notifyEvent(command, peer, reason, address));
 const openUdp = ({ dco }: Opened) => dco.openTransport({ protocol: "udp", remote: NOWHERE });
 const listenUdp = ({ dco }: Opened, local = "127.0.0.1:0") => dco.openTransport({ protocol: "udp", local });
 
@@ -71,7 +78,7 @@ function peerOf(id: number, transport: AddPeerOptions["transport"]): AddPeerOpti
 /** Waits until the driver has nothing of an adapter any more. */
 function untilFree(simulator: Simulator, at: number): Promise<unknown> {
   const held = async () => {
-    const state = await simulator.state(at);
+    const state = await simulator.at(at).state();
     const { openHandles, pendingReads, pendingNotifications, pendingConnects, sockets, peers } = state;
     return { openHandles, pendingReads, pendingNotifications, pendingConnects, sockets, peers };
   };
@@ -172,13 +179,13 @@ async function sendAll(world: WindowsWorld, mode: "p2p" | "multipeer", all: read
   const { path, at, devices } = await freePath(world);
   const exchange = new OvpnExchange(devices, path, { mode, tracer: new WireTracer(undefined), name: "test" });
   try {
-    await simulator.requests(at);
+    await simulator.at(at).requests();
     for (const [command, input, hex] of all) {
       await inTime(exchange.ioctl(command, input as never), command);
-      const [request, ...others] = await simulator.requests(at);
+      const [request, ...others] = await simulator.at(at).requests();
       assert.deepEqual(others, [], command);
       assert.equal(request?.code, ioctlCode(command));
-      assert.equal(request?.input.toString("hex"), hex.replaceAll(" ", ""), command);
+      assert.equal(request?.bytes.toString("hex"), hex.replaceAll(" ", ""), command);
     }
   } finally {
     await exchange.close();
@@ -190,14 +197,10 @@ const cases: Omit<Case, "group">[] = [
     name: "every request of p2p mode arrives byte for byte and is answered, by each generation of the driver",
     async run(given) {
       const { world, simulator } = parts(given);
-      for (const [major, minor, patch] of [
-        [1, 3, 3],
-        [2, 0, 1],
-        [2, 8, 6],
-      ] as const) {
+      for (const version of ["1.3.3", "2.0.1", "2.8.6"]) {
         const { at } = await freePath(world);
-        await simulator.setVersion(at, { major, minor, patch });
-        world.onClose(() => simulator.setVersion(at, { major: 2, minor: 8, patch: 6 }));
+        await simulator.at(at).configure(version);
+        world.onClose(() => simulator.at(at).configure("2.8.6"));
         await sendAll(world, "p2p", P2P);
       }
     },
@@ -233,8 +236,8 @@ const cases: Omit<Case, "group">[] = [
     async run(given) {
       const { world, simulator } = parts(given);
       const { at } = await freePath(world);
-      world.onClose(() => simulator.setVersion(at, { major: 2, minor: 8, patch: 6 }));
-      const version = (minor: number) => simulator.setVersion(at, { major: 2, minor, patch: 0 });
+      world.onClose(() => simulator.at(at).configure("2.8.6"));
+      const version = (minor: number) => simulator.at(at).configure(`2.${minor}.0`);
       await version(4);
       const name = (await world.driver.listInterfaces())[at]?.name ?? "";
       await rejects(world.driver.adoptInterface(name, { mode: "multipeer" }), "unsupported", {
@@ -262,7 +265,7 @@ const cases: Omit<Case, "group">[] = [
     name: "an adapter is open once: a second is busy, and free adapters are taken in turn until none is left",
     async run(given) {
       const { world, simulator } = parts(given);
-      const { adapters } = await simulator.state(0);
+      const adapters = simulator.count;
       const all = [];
       for (let n = 0; n < adapters; n++) all.push(await world.createInterface(world.server, { mode: "p2p" }));
       assert.equal(new Set(all.map(({ extras }) => extras.instance)).size, adapters);
@@ -280,23 +283,23 @@ const cases: Omit<Case, "group">[] = [
     name: "the driver's events end and move peers, with every reason; one of a newer driver is unknown",
     async run(given) {
       const opened = await open(given, "multipeer");
-      const { dco, simulator, at, events } = opened;
+      const { dco, events } = opened;
       const transport = await listenUdp(opened);
       const reasons = ["interface-removed", "expired", "transport-error", "transport-disconnect", "unknown"];
       for (const [n, reason] of [0, 2, 3, 4, 99].entries()) {
         await dco.addPeer(peerOf(n, transport));
-        await simulator.emitEvent(at, 0, n, reason);
+        await emit(opened, 0, n, reason);
         const event = await events.next("peer-deleted");
         assert.deepEqual([event.peer, event.reason], [n, reasons[n]]);
       }
       await dco.addPeer(peerOf(20, transport));
       const moved = { address: "127.0.0.1", port: 5555 };
-      await simulator.emitEvent(at, 2, 20, 0, moved);
+      await emit(opened, 2, 20, 0, moved);
       assert.deepEqual((await events.next("peer-floated")).remote, moved);
       assert.deepEqual((await dco.peer(20)).remote, moved);
-      await simulator.emitEvent(at, 2, 20, 0, { address: "::ffff:127.0.0.2", port: 5556 });
+      await emit(opened, 2, 20, 0, { address: "::ffff:127.0.0.2", port: 5556 });
       assert.deepEqual((await events.next("peer-floated")).remote, { address: "127.0.0.2", port: 5556 });
-      await simulator.emitEvent(at, 77, 20, 0);
+      await emit(opened, 77, 20, 0);
       assert.equal((await events.next("unknown")).native, 77);
       assert.equal(dco.closed, false);
     },
@@ -305,9 +308,9 @@ const cases: Omit<Case, "group">[] = [
     name: "events that come while nobody waits are told, in order: 500 at once",
     async run(given) {
       const opened = await open(given, "multipeer");
-      const { dco, simulator, at, events } = opened;
+      const { dco, events } = opened;
       await listenUdp(opened);
-      const emitted = Array.from({ length: 500 }, (_, n) => simulator.emitEvent(at, 1000 + n, 1, 0));
+      const emitted = Array.from({ length: 500 }, (_, n) => emit(opened, 1000 + n, 1, 0));
       await Promise.all(emitted);
       await eventually(
         "events",
@@ -332,10 +335,10 @@ const cases: Omit<Case, "group">[] = [
         [0xc000023c, "transport-error"],
       ] as const) {
         const transport = await openUdp(opened);
-        assert.equal((await simulator.state(at)).pendingReads, 3);
+        assert.equal((await simulator.at(at).state()).pendingReads, 3);
         await dco.addPeer({ id: 5, transport });
         const end = transport.packets().next();
-        await simulator.failRead(at, status);
+        await simulator.at(at).failRead(status);
         assert.equal((await events.next("peer-deleted")).reason, reason);
         if (reason === "expired") assert.equal((await end).done, true);
         else await rejects(end, "socket");
@@ -352,9 +355,13 @@ const cases: Omit<Case, "group">[] = [
       const { dco, simulator, at, events } = opened;
       const transport = await openUdp(opened);
       await dco.addPeer({ id: 5, transport, keepalive: { interval: 1, timeout: 2 } });
-      assert.deepEqual(await simulator.peer(at, 5), { interval: 0, timeout: 0, mss: 0 });
+      const times = async () => {
+        const { interval, timeout, mss } = await simulator.at(at).peer();
+        return { interval, timeout, mss };
+      };
+      assert.deepEqual(await times(), { interval: 0, timeout: 0, mss: 0 });
       await dco.installKey(5, freshKey());
-      assert.deepEqual(await simulator.peer(at, 5), { interval: 1, timeout: 2, mss: 0 });
+      assert.deepEqual(await times(), { interval: 1, timeout: 2, mss: 0 });
       assert.equal((await events.next("peer-deleted")).reason, "expired");
     },
   },
@@ -375,7 +382,7 @@ const cases: Omit<Case, "group">[] = [
         });
         assert.equal(error.native?.name, "STATUS_CONNECTION_REFUSED");
       }
-      assert.equal((await simulator.state(at)).sockets, 0);
+      assert.equal((await simulator.at(at).state()).sockets, 0);
     },
   },
   {
@@ -383,7 +390,7 @@ const cases: Omit<Case, "group">[] = [
     async run(given) {
       const { dco, simulator, at } = await open(given, "p2p");
       const remote = await silentHost();
-      const connecting = async () => (await simulator.state(at)).pendingConnects;
+      const connecting = async () => (await simulator.at(at).state()).pendingConnects;
       const abort = new AbortController();
       const slow = dco.openTransport({ protocol: "tcp", remote, signal: abort.signal });
       slow.catch(() => {});
@@ -392,7 +399,7 @@ const cases: Omit<Case, "group">[] = [
       await rejects(slow, "aborted", { effect: "none" });
       await eventually(
         "its socket",
-        async () => (await simulator.state(at)).sockets,
+        async () => (await simulator.at(at).state()).sockets,
         (count) => count === 0,
       );
       const again = dco.openTransport({ protocol: "tcp", remote });
@@ -411,14 +418,14 @@ const cases: Omit<Case, "group">[] = [
         const { dco, simulator, at, events } = opened;
         const transport = mode === "p2p" ? await openUdp(opened) : await listenUdp(opened);
         await dco.addPeer(mode === "p2p" ? { id: 3, transport } : peerOf(3, transport));
-        await simulator.enable(at, false);
+        await simulator.at(at).enable(false);
         await events.next("interface-removed");
         assert.equal((await events.next("peer-deleted")).reason, "interface-removed");
         await inTime(events.done, "the events' end");
         assert.equal(dco.closed, true);
         const names = (await opened.world.driver.listInterfaces()).map(({ name }) => name);
         assert.ok(!names.includes(dco.name));
-        await simulator.enable(at, true);
+        await simulator.at(at).enable(true);
         await untilFree(simulator, at);
         const again = await opened.world.driver.adoptInterface(dco.name, { mode });
         await again.close();
@@ -429,11 +436,11 @@ const cases: Omit<Case, "group">[] = [
     name: "an adapter that is disabled without a transport is told of too",
     async run(given) {
       const { dco, simulator, at, events } = await open(given, "p2p");
-      await simulator.enable(at, false);
+      await simulator.at(at).enable(false);
       await events.next("interface-removed");
       await inTime(events.done, "the events' end");
       assert.equal(dco.closed, true);
-      await simulator.enable(at, true);
+      await simulator.at(at).enable(true);
     },
   },
   {
@@ -461,13 +468,13 @@ const cases: Omit<Case, "group">[] = [
       try {
         const idle = await delayOfLoop();
         const reads = Array.from({ length: 100 }, () => device.read(2076));
-        assert.equal((await simulator.state(at)).pendingReads, 100);
+        assert.equal((await simulator.at(at).state()).pendingReads, 100);
         const loaded = await delayOfLoop();
         assert.ok(loaded - idle <= 20, `the 99th percentile is ${loaded} ms, of an idle loop ${idle} ms`);
         for (const { cancel } of reads.slice(0, 50)) cancel();
         const half = await Promise.all(reads.slice(0, 50).map(({ outcome }) => outcome));
         assert.ok(half.every(isCancelled));
-        assert.equal((await simulator.state(at)).pendingReads, 50);
+        assert.equal((await simulator.at(at).state()).pendingReads, 50);
         await device.close();
         const rest = await Promise.all(reads.slice(50).map(({ outcome }) => outcome));
         assert.ok(rest.every(isCancelled));
@@ -494,8 +501,7 @@ const cases: Omit<Case, "group">[] = [
       for (let n = 0; n < 10; n++) await round(n);
       const before = count();
       for (let n = 0; n < 200; n++) await round(n);
-      const { adapters } = await simulator.state(0);
-      for (let at = 0; at < adapters; at++) await untilFree(simulator, at);
+      for (let at = 0; at < simulator.count; at++) await untilFree(simulator, at);
       await eventually("handles of this process", count, (now) => now <= before + 10);
     },
   },
@@ -509,8 +515,7 @@ const cases: Omit<Case, "group">[] = [
         await child.ready();
         await pause(Math.random() * 300);
         await child.kill();
-        const { adapters } = await simulator.state(0);
-        for (let at = 0; at < adapters; at++) await untilFree(simulator, at);
+        for (let at = 0; at < simulator.count; at++) await untilFree(simulator, at);
       }
     },
   },
@@ -522,8 +527,7 @@ const cases: Omit<Case, "group">[] = [
         const child = startChild(name);
         await child.ready();
         assert.equal(await inTime(child.ended, `the end of the child that is ${name}`), 0);
-        const { adapters } = await simulator.state(0);
-        for (let at = 0; at < adapters; at++) await untilFree(simulator, at);
+        for (let at = 0; at < simulator.count; at++) await untilFree(simulator, at);
       }
     },
   },

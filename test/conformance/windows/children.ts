@@ -27,7 +27,7 @@ export async function runChild(name: string, file: string): Promise<number> {
 
 /** Opens and closes, adds and removes, over and over, until it is killed. */
 async function busy(say: (line: string) => void): Promise<void> {
-  const simulator = Simulator.open();
+  const simulator = await Simulator.open();
   const driver = await openSubjectDriver(simulator);
   say("ready");
   const server = async () => {
@@ -62,7 +62,7 @@ async function busy(say: (line: string) => void): Promise<void> {
 
 /** Closes all, and does nothing then: it has to end by itself. */
 async function closed(say: (line: string) => void): Promise<void> {
-  const simulator = Simulator.open();
+  const simulator = await Simulator.open();
   const driver = await openSubjectDriver(simulator);
   const one = await driver.createInterface({ mode: "multipeer", createAdapter: false });
   await one.openTransport({ protocol: "udp", local: "127.0.0.1:0" });
@@ -72,13 +72,13 @@ async function closed(say: (line: string) => void): Promise<void> {
   await driver.createInterface({ mode: "p2p", createAdapter: false });
   await one.close();
   await other.close();
-  await simulator?.close();
+  simulator?.close();
   say("ready");
 }
 
 /** Leaves by process.exit, with everything open. */
 async function exits(say: (line: string) => void): Promise<void> {
-  const driver = await openSubjectDriver(Simulator.open());
+  const driver = await openSubjectDriver(await Simulator.open());
   const one = await driver.createInterface({ mode: "multipeer", createAdapter: false });
   await one.openTransport({ protocol: "udp", local: "127.0.0.1:0" });
   const other = await driver.createInterface({ mode: "p2p", createAdapter: false });

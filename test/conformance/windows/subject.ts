@@ -36,6 +36,9 @@ const EXCEPTIONS: ReadonlyMap<string, string> = new Map(
       "control packets: go to a peer, to an address, or to the transport's remote",
       "control packets: are all that packets() gives: never data packets, with peers, without, and after the last was removed",
     ],
+    "a transport closes only with its interface": [
+      "races: peers that are added while their transport closes do not outlive it",
+    ],
     "a p2p transport reaches only its remote": [
       "peers: an id in use is exists, and so is a second peer in p2p mode; the first goes on",
     ],
@@ -50,7 +53,7 @@ const EXCEPTIONS: ReadonlyMap<string, string> = new Map(
 
 /** Opens the subject. */
 export async function openWindowsSubject(): Promise<Subject> {
-  const simulator = Simulator.open();
+  const simulator = await Simulator.open();
   const probe = await openSubjectDriver(simulator);
   const { info, capabilities } = probe;
   await probe.close();
@@ -76,9 +79,9 @@ export async function openWindowsSubject(): Promise<Subject> {
 async function leftovers(simulator: Simulator): Promise<string[]> {
   const found: string[] = [];
   for (const state of await simulator.states()) {
-    const { openHandles, pendingReads, pendingWrites, pendingNotifications, pendingConnects } = state;
+    const { openHandles, pendingReads, pendingAnswers, pendingNotifications, pendingConnects } = state;
     const { peers, sockets, routes } = state;
-    const held = { openHandles, pendingReads, pendingWrites, pendingNotifications, pendingConnects };
+    const held = { openHandles, pendingReads, pendingAnswers, pendingNotifications, pendingConnects };
     for (const [what, count] of Object.entries({ ...held, peers, sockets, routes })) {
       if (count !== 0) found.push(`${what} of ${state.instance}: ${count}`);
     }

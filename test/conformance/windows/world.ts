@@ -15,8 +15,13 @@ import { type ClosableWorld, type ForeignSocket, NotHere, type Site } from "../w
 import type { Simulator } from "./simulator.ts";
 
 /** Opens the driver; the simulator's paths have no reference string, which Wine does not know. */
-export function openSubjectDriver(simulator: Simulator | undefined): Promise<WindowsDriver> {
-  return openWindowsDriver(simulator ? { isDriverPath: () => true } : {});
+export async function openSubjectDriver(simulator: Simulator | undefined): Promise<WindowsDriver> {
+  if (simulator === undefined) return openWindowsDriver();
+  const driver = await openWindowsDriver({ isDriverPath: () => true });
+  // Wine ends a process that asks it to install a device.
+  const create = driver.createInterface.bind(driver);
+  driver.createInterface = (options) => create({ createAdapter: false, ...options });
+  return driver;
 }
 
 /** See {@link ClosableWorld}. */
@@ -60,7 +65,7 @@ export class WindowsWorld implements ClosableWorld {
   /** An adapter that is free. One with a name is made on no system. */
   async createInterface(_site: Site, options: CreateInterfaceOptions): Promise<WindowsDco> {
     if (options.name !== undefined) throw new NotHere("Windows names adapters itself");
-    const dco = await this.driver.createInterface({ createAdapter: false, ...options });
+    const dco = await this.driver.createInterface(options);
     this.onClose(() => dco.close());
     return dco;
   }

@@ -15,6 +15,8 @@ type Waiting<T> = { resolve(value: T): void; reject(error: DcoError): void };
 
 const cancelled = () => refusal("system", 995, "ERROR_OPERATION_ABORTED", "win32");
 
+const NO_BYTES = { linkRxBytes: 0n, linkTxBytes: 0n, vpnRxBytes: 0n, vpnTxBytes: 0n };
+
 /** A driver that pends reads and notifications, and ends them as its sheet says. */
 class Device implements WindowsExchange {
   readonly log: [code: string, input: unknown][] = [];
@@ -24,6 +26,8 @@ class Device implements WindowsExchange {
   /** A TCP connect that is not answered. */
   connecting: Promise<void> | undefined;
   closed = 0;
+  /** In multi-peer mode. */
+  readonly peers = new Set<number>();
 
   async ioctl<C extends Command>(code: C, input: Requests[C], signal?: AbortSignal): Promise<Reply<C>> {
     this.log.push([code, input]);
@@ -36,7 +40,15 @@ class Device implements WindowsExchange {
     }
     if (code === "DEL_PEER") this.#cancel(this.reads);
     if (code === "MP_START_VPN") return { local: { address: "0.0.0.0", port: 5000 } } as Reply<C>;
-    if (code === "GET_PEER_STATS") return [] as unknown as Reply<C>;
+    if (code === "MP_NEW_PEER") this.peers.add((input as Requests["MP_NEW_PEER"]).peer);
+    if (code === "MP_DEL_PEER") this.peers.delete((input as Requests["MP_DEL_PEER"]).peer);
+    if (code === "GET_PEER_STATS") {
+      const { peer } = input as Requests["GET_PEER_STATS"];
+      if (peer >= 0 && !this.peers.has(peer)) {
+        throw refusal("not-found", 2, "ERROR_FILE_NOT_FOUND", "win32");
+      }
+      return [...this.peers].map((id) => ({ peer: id, ...NO_BYTES })) as unknown as Reply<C>;
+    }
     return undefined as Reply<C>;
   }
 
@@ -66,11 +78,13 @@ class Device implements WindowsExchange {
   }
 
   notify(command: number, peer: number, reason = 0, address?: Notification["address"]): void {
+    if (command === 0 && reason !== 1) this.peers.delete(peer);
     this.notifications.shift()?.resolve({ command, peer, reason, address });
   }
 
   codes(): string[] {
-    return this.log.map(([code]) => code).filter((code) => code !== "NOTIFY_EVENT");
+    const asked = ["NOTIFY_EVENT", "GET_PEER_STATS"];
+    return this.log.map(([code]) => code).filter((code) => !asked.includes(code));
   }
 
   #cancel<T>(waiting: Waiting<T>[]): void {

@@ -25,7 +25,8 @@ typedef struct {
   int32_t Adapters;
   int32_t OpenHandles;
   int32_t PendingReads;
-  int32_t PendingWrites;
+  /* Requests that are served, and whose answer is on its way. */
+  int32_t PendingAnswers;
   int32_t PendingNotifications;
   int32_t PendingConnects;
   int32_t Peers;
@@ -48,7 +49,8 @@ typedef struct {
 #define SIMULATOR_NO_CHACHA20 1u
 /* Requests are answered at once, and not after ERROR_IO_PENDING as the real driver's framework does. */
 #define SIMULATOR_ANSWER_AT_ONCE 2u
-/* A new pended read is not woken by a packet that comes while it waits: the defect of up to 2.8.3. */
+/* A packet does not wake the read that waits for it, only the next packet does: the defect of up to 2.8.3 [4.4], there
+ * at every packet that it could happen to. */
 #define SIMULATOR_LOSE_WAKE_UPS 4u
 
 typedef struct {

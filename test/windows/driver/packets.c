@@ -18,27 +18,7 @@ static NTSTATUS deliver(const ADAPTER *adapter, IRP *irp, const OVPN_ADDRESS *fr
   return STATUS_SUCCESS;
 }
 
-NTSTATUS serve_read(ADAPTER *adapter, IRP *irp, ULONG_PTR *given, LIST_ENTRY *done) {
-  if (IsListEmpty(&adapter->packets)) {
-    pend(&adapter->reads, irp, done);
-    return STATUS_PENDING;
-  }
-  PACKET *packet = CONTAINING_RECORD(RemoveHeadList(&adapter->packets), PACKET, link);
-  NTSTATUS status = deliver(adapter, irp, &packet->from, packet->bytes, packet->length, given);
-  release(packet);
-  return status;
-}
-
-void packet_came(ADAPTER *adapter, const OVPN_ADDRESS *from, const UCHAR *bytes, ULONG length, LIST_ENTRY *done) {
-  if (length < SHORTEST_PACKET || length > WIRE_LONGEST) return;
-  adapter->stats.ReceivedControlPackets++;
-  IRP *irp = adapter->flags & SIMULATOR_LOSE_WAKE_UPS ? NULL : take_pending(&adapter->reads);
-  if (irp) {
-    ULONG_PTR given = 0;
-    NTSTATUS status = deliver(adapter, irp, from, bytes, length, &given);
-    finish(done, irp, status, given);
-    return;
-  }
+static void queue_packet(ADAPTER *adapter, const OVPN_ADDRESS *from, const UCHAR *bytes, ULONG length) {
   PACKET *packet = allocate(sizeof(*packet) + length);
   if (!packet) return;
   packet->from = *from;
@@ -47,9 +27,40 @@ void packet_came(ADAPTER *adapter, const OVPN_ADDRESS *from, const UCHAR *bytes,
   InsertTailList(&adapter->packets, &packet->link);
 }
 
+static PACKET *take_packet(ADAPTER *adapter) {
+  return IsListEmpty(&adapter->packets) ? NULL : CONTAINING_RECORD(RemoveHeadList(&adapter->packets), PACKET, link);
+}
+
+NTSTATUS serve_read(ADAPTER *adapter, IRP *irp, ULONG_PTR *given, LIST_ENTRY *done) {
+  PACKET *packet = take_packet(adapter);
+  if (!packet) {
+    pend(&adapter->reads, irp, done);
+    return STATUS_PENDING;
+  }
+  NTSTATUS status = deliver(adapter, irp, &packet->from, packet->bytes, packet->length, given);
+  release(packet);
+  return status;
+}
+
+/* Gives the oldest packet to the oldest read. Where both wait already, the one that comes now is queued first. */
+void packet_came(ADAPTER *adapter, const OVPN_ADDRESS *from, const UCHAR *bytes, ULONG length, LIST_ENTRY *done) {
+  if (length < SHORTEST_PACKET || length > WIRE_LONGEST) return;
+  adapter->stats.ReceivedControlPackets++;
+  BOOLEAN wakes = !(adapter->flags & SIMULATOR_LOSE_WAKE_UPS) || !IsListEmpty(&adapter->packets);
+  queue_packet(adapter, from, bytes, length);
+  if (!wakes || IsListEmpty(&adapter->packets)) return;
+  IRP *irp = take_pending(&adapter->reads);
+  if (!irp) return;
+  PACKET *packet = take_packet(adapter);
+  ULONG_PTR given = 0;
+  NTSTATUS status = deliver(adapter, irp, &packet->from, packet->bytes, packet->length, &given);
+  release(packet);
+  finish(done, irp, status, given);
+}
+
 void drop_packets(ADAPTER *adapter) {
-  while (!IsListEmpty(&adapter->packets))
-    release(CONTAINING_RECORD(RemoveHeadList(&adapter->packets), PACKET, link));
+  PACKET *packet;
+  while ((packet = take_packet(adapter)) != NULL) release(packet);
 }
 
 /* [4.4]; the destination is the peer's in P2P mode, and before the packet in the other. */

@@ -86,6 +86,9 @@ typedef struct {
   int32_t PeerId;
 } OVPN_CRYPTO_DATA;
 
+/* Of CryptoOptions, from 2.8 on; the bit meant something else before. */
+#define CRYPTO_OPTIONS_EPOCH 2
+
 typedef struct {
   OVPN_CRYPTO_DATA V1;
   uint32_t CryptoOptions;
