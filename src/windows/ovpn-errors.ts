@@ -99,7 +99,7 @@ const SPECIAL: Readonly<Partial<Record<Operation, Readonly<Record<number, Meanin
     // Some versions leave a part of it behind.
     8: {
       code: "exists",
-      sentence: "another peer has the address, in the tunnel or outside of it",
+      sentence: "another peer has its VPN address or its remote",
       effect: "unknown",
     },
   },

@@ -87,7 +87,10 @@ export function createKernel32(ffi: Ffi) {
   const createThread = kernel.func("CreateThread", p, [p, "usize", p, p, "u32", p]);
   const getModuleHandle = kernel.func("GetModuleHandleW", p, ["buffer"]);
   const getProcAddress = kernel.func("GetProcAddress", p, [p, "string"]);
-  const closeHandleAddress = getProcAddress(getModuleHandle(wide("kernel32.dll")), "CloseHandle");
+  const module = getModuleHandle(wide("kernel32.dll"));
+  const closeHandleAddress = getProcAddress(module, "CloseHandle");
+  const setEventAddress = getProcAddress(module, "SetEvent");
+  const waitForObject = kernel.func("WaitForSingleObject", "u32", [p, "u32"]);
 
   /** The result, unless it says that the call failed. */
   function checked<T>(result: T, failed: boolean, call: string): T {
@@ -146,13 +149,16 @@ export function createKernel32(ffi: Ffi) {
      *
      * @returns the wait, for `unregisterWait`
      */
-    registerWait(object: bigint, callback: bigint, context: number, once: boolean): bigint {
+    registerWait(object: bigint, callback: bigint, context: bigint, once: boolean): bigint {
       const wait = Buffer.alloc(8);
       const flags = once ? WT_EXECUTEONLYONCE : 0;
       const result = registerWait(wait, object, callback, context, INFINITE, flags);
       checked(result, result === 0, "RegisterWaitForSingleObject");
       return wait.readBigUInt64LE(0);
     },
+    /** SetEvent as a callback: its context is the event. */
+    setEventAddress,
+    isSignalled: (object: bigint): boolean => waitForObject(object, 0) === 0,
     /** A call back that is on its way still comes. */
     unregisterWait(wait: bigint): void {
       unregisterWait(wait);

@@ -1,5 +1,5 @@
 /**
- * Overlapped requests: each has an OVERLAPPED and its bytes in memory that stays, and an event that is waited for.
+ * Overlapped requests: each has an OVERLAPPED and its bytes in memory that stays.
  */
 import type { Outcome, Pending } from "../device.ts";
 import { type Failure, isSuccess, STATUS_PENDING } from "../status.ts";
@@ -22,13 +22,10 @@ const FIRST_BYTES = 4096;
 /** A place with more room than this gives it back. */
 const KEPT_BYTES = 1 << 16;
 
-/** Memory and an event for one request at a time, used again and again. */
+/** Memory for one request at a time, used again and again. */
 interface Place {
-  readonly event: bigint;
   address: bigint;
   bytes: number;
-  /** Looks whether the request is over; undefined while there is none. */
-  look: (() => void) | undefined;
 }
 
 /** What to ask, with its addresses. @returns 0, or the Win32 code */
@@ -69,6 +66,7 @@ export class Requests {
     const { address } = place;
     this.#prepare(place, input);
     const code = begin(address + BigInt(DATA), address);
+    this.#waits.begun();
     if (sizes.wipe) kernel.write(address + BigInt(DATA), Buffer.alloc(input.length));
     const bytesAt = address + BigInt(DATA + input.length);
     if (code !== 0 && code !== ERROR_IO_PENDING) {
@@ -95,16 +93,17 @@ export class Requests {
     let over = false;
     const end = (with_: Outcome) => {
       over = true;
-      place.look = undefined;
+      this.#waits.remove(look);
       if (ref) keepAlive.release();
       resolve(with_);
     };
-    place.look = () => {
-      const found = outcome();
+    const look = () => {
+      const found = over ? undefined : outcome();
       if (found === undefined) return;
       end(found);
       this.#giveBack(place);
     };
+    this.#waits.add(look);
     return {
       overlapped: address,
       outcome: promise,
@@ -118,7 +117,7 @@ export class Requests {
     };
   }
 
-  /** A request that was over when the call returned. Its event may be signalled yet, which is looked at and ignored. */
+  /** A request that was over when the call returned. */
   #over(place: Place, outcome: Outcome): Request {
     this.#giveBack(place);
     const nothing = () => {};
@@ -139,14 +138,7 @@ export class Requests {
 
   #make(): Place {
     const { kernel } = this.#waits;
-    const place: Place = {
-      event: kernel.createEvent(),
-      address: kernel.allocate(FIRST_BYTES),
-      bytes: FIRST_BYTES,
-      look: undefined,
-    };
-    this.#waits.watch(place.event, () => place.look?.());
-    return place;
+    return { address: kernel.allocate(FIRST_BYTES), bytes: FIRST_BYTES };
   }
 
   #giveBack(place: Place): void {
@@ -159,8 +151,8 @@ export class Requests {
     this.#idle.push(place);
   }
 
-  #prepare({ event, address }: Place, input: Uint8Array): void {
-    const { kernel } = this.#waits;
+  #prepare({ address }: Place, input: Uint8Array): void {
+    const { kernel, event } = this.#waits;
     const overlapped = Buffer.alloc(OVERLAPPED_BYTES);
     // So that a request that has not begun is never taken for one that is over.
     overlapped.writeUInt32LE(STATUS_PENDING, 0);

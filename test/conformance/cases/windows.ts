@@ -310,8 +310,9 @@ const cases: Omit<Case, "group">[] = [
       const opened = await open(given, "multipeer");
       const { dco, events } = opened;
       await listenUdp(opened);
-      const emitted = Array.from({ length: 500 }, (_, n) => emit(opened, 1000 + n, 1, 0));
-      await Promise.all(emitted);
+      const one = (n: number) => emit(opened, 1000 + n, 1, 0);
+      // Not all at the same time: koffi does not bear hundreds of callbacks, and the simulator's client makes one each.
+      for (let n = 0; n < 500; n += 10) await Promise.all(Array.from({ length: 10 }, (_, m) => one(n + m)));
       await eventually(
         "events",
         () => events.of("unknown").length,
@@ -338,6 +339,7 @@ const cases: Omit<Case, "group">[] = [
         assert.equal((await simulator.at(at).state()).pendingReads, 3);
         await dco.addPeer({ id: 5, transport });
         const end = transport.packets().next();
+        end.catch(() => {});
         await simulator.at(at).failRead(status);
         assert.equal((await events.next("peer-deleted")).reason, reason);
         if (reason === "expired") assert.equal((await end).done, true);

@@ -20,6 +20,7 @@ const EXCEPTIONS: ReadonlyMap<string, string> = new Map(
       "adopt: adopting with peers flush removes them",
       "events: a peer that somebody else removes gives one peer-deleted, external; to him it is requested",
       "events: a burst of 1,000 removals by somebody else is delivered whole",
+      "refusals: a peer that somebody else removed is not-found, for every verb, also before its event came",
     ],
     "the driver's largest MTU and control packet are 1500 bytes": [
       "configure: a tunnel carries packets as large as its MTU",
@@ -35,6 +36,11 @@ const EXCEPTIONS: ReadonlyMap<string, string> = new Map(
     "p2p transports do not know their local address: a packet of theirs tells it": [
       "control packets: go to a peer, to an address, or to the transport's remote",
       "control packets: are all that packets() gives: never data packets, with peers, without, and after the last was removed",
+    ],
+    "adapters are there before an interface and after it, and no more than there are": [
+      "races: two drivers that create interfaces at the same time do not get in each other's way",
+      "lifetimes: createInterface that is aborted under way leaves no interface",
+      "lifetimes: closing the driver rejects what is in flight with closed, and leaves no interface of it",
     ],
     "a transport closes only with its interface": [
       "races: peers that are added while their transport closes do not outlive it",
