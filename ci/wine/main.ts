@@ -62,22 +62,30 @@ async function main({ suites, filter, json }: Options): Promise<number> {
   process.once("exit", end);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
   try {
-    const { node, modules } = programs();
-    symlinkSync(modules, join(folder, "node_modules"));
     const tally = new Tally();
+    const { node, modules } = await timed("node.exe and koffi", programs);
+    symlinkSync(modules, join(folder, "node_modules"));
     if (filter === "")
       tally.check("layouts: the simulator's are those of the driver's headers", () => checkLayouts(folder));
-    const driver = join(folder, "driver");
-    buildDriver(driver);
-    session = new WineSession(folder);
-    await installDriver(session, driver);
-    for (const suite of suites) await run(session, suite, node, { folder, filter, tally });
+    const driver = await timed("the simulator, built", buildDriver);
+    const opened = await timed("a Wine prefix", () => new WineSession(folder));
+    session = opened;
+    await timed("the simulator, installed", () => installDriver(opened, driver));
+    for (const suite of suites) await run(opened, suite, node, { folder, filter, tally });
     if (json !== undefined) writeFileSync(json, `${JSON.stringify({ cases: tally.cases }, null, 2)}\n`);
     return tally.conclude();
   } finally {
     process.removeListener("exit", end);
     end();
   }
+}
+
+/** Says how long a step took. */
+async function timed<T>(what: string, step: () => T | Promise<T>): Promise<T> {
+  const began = performance.now();
+  const result = await step();
+  console.log(`# ${what}: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  return result;
 }
 
 interface Run {

@@ -121,13 +121,13 @@ function copyPrefix(from: string, to: string): void {
 
 /** Wine at work, in the folder of one run. */
 export class WineSession {
-  readonly #folder: string;
+  readonly folder: string;
   readonly #prefix: string;
   #programs = 0;
 
   /** @param folder of this run, which the caller removes after {@link close} */
   constructor(folder: string) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#prefix = join(folder, "prefix");
     copyPrefix(freshPrefix(), this.#prefix);
   }
@@ -137,11 +137,11 @@ export class WineSession {
    * it runs: Node under Wine cannot write to a Unix pipe.
    */
   async run(program: string, args: readonly string[], options: ProgramOptions): Promise<ProgramEnd> {
-    const paths = ["out", "err"].map((kind) => join(this.#folder, `program-${this.#programs}.${kind}`));
+    const paths = ["out", "err"].map((kind) => join(this.folder, `program-${this.#programs}.${kind}`));
     this.#programs++;
     const [out, err] = paths.map((path) => openSync(path, "w")) as [number, number];
     const child = spawn(WINE, [program, ...args], {
-      cwd: this.#folder,
+      cwd: this.folder,
       env: { ...environment(this.#prefix), ...options.environment },
       stdio: ["ignore", out, err],
     });

@@ -21,4 +21,11 @@ export const SUITES: readonly Suite[] = [
     flags: ["--expose-gc"],
     seconds: 600,
   },
+  {
+    name: "userspace",
+    entry: "test/conformance/run.ts",
+    args: ["--subject", "userspace"],
+    flags: ["--expose-gc"],
+    seconds: 300,
+  },
 ];

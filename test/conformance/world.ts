@@ -189,6 +189,8 @@ export interface Sites {
   readonly system: boolean;
   /** `moveAddress` works. */
   readonly movable: boolean;
+  /** Sockets can be bound to addresses that the site does not have. */
+  readonly bindsAnywhere?: boolean;
 }
 
 /** A driver under test with its surroundings: makes a world for every case. */

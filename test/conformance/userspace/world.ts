@@ -36,16 +36,16 @@ export class UserspaceWorld implements ClosableWorld {
   readonly protocol: TransportProtocol;
   readonly server: UserspaceSite;
   readonly clients: readonly [UserspaceSite, UserspaceSite, UserspaceSite];
-  readonly #network: string;
+  readonly #addressOf: (last: number) => string;
   readonly #cleanups = new Cleanups();
   #nextAddress = 100;
 
-  /** @param network the first three numbers of the sites' addresses, of loopback */
-  constructor(network: string, protocol: TransportProtocol) {
-    this.#network = network;
+  /** @param addressOf the sites' addresses, of loopback, by number */
+  constructor(addressOf: (last: number) => string, protocol: TransportProtocol) {
+    this.#addressOf = addressOf;
     this.protocol = protocol;
-    this.server = makeSite("server", `${network}.1`);
-    this.clients = [2, 3, 4].map((last) => makeSite(`client${last - 1}`, `${network}.${last}`)) as [
+    this.server = makeSite("server", addressOf(1));
+    this.clients = [2, 3, 4].map((last) => makeSite(`client${last - 1}`, addressOf(last))) as [
       UserspaceSite,
       UserspaceSite,
       UserspaceSite,
@@ -116,7 +116,7 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   async addAddresses(_site: Site) {
-    return { ipv4: `${this.#network}.${this.#nextAddress++}`, ipv6: "::1" };
+    return { ipv4: this.#addressOf(this.#nextAddress++), ipv6: "::1" };
   }
 
   async enableForwarding(site: Site): Promise<void> {

@@ -68,7 +68,8 @@ export async function openWindowsSubject(): Promise<Subject> {
     name: simulator ? "windows (simulator of the driver, under Wine)" : info.backend,
     version: info.version,
     capabilities,
-    sites: { system: false, movable: false },
+    // Wine binds to any.
+    sites: { system: false, movable: false, bindsAnywhere: simulator !== undefined },
     isPartial: true,
     exceptions: EXCEPTIONS,
     description: [
