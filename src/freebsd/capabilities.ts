@@ -65,6 +65,7 @@ export function freebsdCapabilities({ floats, replayProtection }: FreebsdFacts):
     linkFollowsPeer: false,
     linkDown: true,
     systemInterface: true,
+    tunDevice: false,
     survivesProcess: true,
     adoptInterface: true,
     observe: false,

@@ -4,8 +4,10 @@
 
 import { createSocket, type RemoteInfo } from "node:dgram";
 import { once } from "node:events";
+import { CoreDriver } from "../../../src/core/driver.ts";
 import type { TransportProtocol } from "../../../src/core/model.ts";
-import { openDriver } from "../../../src/index.ts";
+import { UserspaceBackend } from "../../../src/userspace/backend.ts";
+import type { DatagramSockets } from "../../../src/userspace/udp-transport.ts";
 import type { Subject } from "../world.ts";
 import { UserspaceWorld } from "./world.ts";
 
@@ -39,8 +41,12 @@ async function tryLoopback(): Promise<{ wide: boolean; bindsAnywhere: boolean }>
 }
 
 /** Opens the subject; nothing is needed for it. */
-export async function openUserspaceSubject(protocol: TransportProtocol, variant?: string): Promise<Subject> {
-  const probe = await openDriver({ backend: "userspace" });
+export async function openUserspaceSubject(
+  protocol: TransportProtocol,
+  variant?: string,
+  sockets: DatagramSockets = "best",
+): Promise<Subject> {
+  const probe = new CoreDriver(new UserspaceBackend({ sockets }));
   const { info, capabilities } = probe;
   // With the first listener Node opens a descriptor that it keeps.
   const dco = await probe.createInterface({ mode: "p2p" });
@@ -60,7 +66,11 @@ export async function openUserspaceSubject(protocol: TransportProtocol, variant?
     description: [`${info.version}, ${info.kernel}, uid ${process.getuid?.() ?? "none"}`],
     async open() {
       const ours = `${network}.${worlds++ % 256}`;
-      world = new UserspaceWorld((last) => (loopback.wide ? `${ours}.${last}` : ONLY_LOOPBACK), protocol);
+      world = new UserspaceWorld(
+        (last) => (loopback.wide ? `${ours}.${last}` : ONLY_LOOPBACK),
+        protocol,
+        sockets,
+      );
       return world;
     },
     leftovers: async () => world?.interfaces ?? [],
