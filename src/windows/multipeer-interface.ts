@@ -103,8 +103,8 @@ export class MultipeerInterface extends WindowsInterface {
     void this.#notifications();
   }
 
-  protected onReadEvent(): boolean {
-    return false;
+  protected onReadEvent(error: unknown): void {
+    this.#lost(error);
   }
 
   async #setRoutes(peer: number, routes: readonly IpPrefix[]): Promise<void> {
@@ -141,11 +141,16 @@ export class MultipeerInterface extends WindowsInterface {
       }
     } catch (error) {
       if (isOver()) return;
-      if (DcoError.is(error) && !isWin32(error, ERROR_OPERATION_ABORTED)) {
-        this.tell({ type: "unknown", native: error.native?.number ?? 0, detail: error.message });
-      }
-      this.gone();
+      this.#lost(error);
     }
+  }
+
+  /** Nothing can be heard of the driver any more. */
+  #lost(error: unknown): void {
+    if (DcoError.is(error) && !isWin32(error, ERROR_OPERATION_ABORTED)) {
+      this.tell({ type: "unknown", native: error.native?.number ?? 0, detail: error.message });
+    }
+    this.gone();
   }
 
   #tell({ command, peer, reason, address }: Notification): void {

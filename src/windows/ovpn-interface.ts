@@ -99,7 +99,7 @@ export abstract class WindowsInterface implements BackendInterface {
     if (parts.extras) this.extras = parts.extras;
     this.#reads = new PendedReads(() => this.exchange.read(), {
       onPacket: (packet) => this.#onPacket(packet),
-      onFailure: (error, late) => this.#onReadFailure(error, late),
+      onFailure: (error) => this.#onReadFailure(error),
     });
   }
 
@@ -192,8 +192,8 @@ export abstract class WindowsInterface implements BackendInterface {
   ): Promise<Endpoint | undefined>;
   /** Undoes `connect`, as far as it got. */
   protected abstract disconnect(): Promise<void>;
-  /** A pended read has ended with what is an event of the driver's. @returns whether it was one */
-  protected abstract onReadEvent(error: unknown): boolean;
+  /** A pended read has failed: others would fail in the same way, so something ends with it. */
+  protected abstract onReadEvent(error: unknown): void;
 
   protected tell(event: BackendEvent): void {
     if (!this.isOver) this.#sink(event);
@@ -212,6 +212,7 @@ export abstract class WindowsInterface implements BackendInterface {
     this.#reads.stop();
     this.transport = undefined;
     await end();
+    await this.#reads.drained();
   }
 
   /** The handle was closed, and with it the link went down. */
@@ -242,15 +243,10 @@ export abstract class WindowsInterface implements BackendInterface {
     this.transport?.take(packet);
   }
 
-  #onReadFailure(error: unknown, late: boolean): void {
-    if (this.isOver || (late && isWin32(error, ...GONE))) return;
-    if (this.onReadEvent(error) || isWin32(error, PACKET_LOST)) return;
-    if (isWin32(error, ...GONE)) {
-      this.gone();
-      return;
-    }
-    const detail = error instanceof Error ? error.message : String(error);
-    this.tell({ type: "unknown", native: (DcoError.is(error) && error.native?.number) || 0, detail });
+  #onReadFailure(error: unknown): void {
+    if (this.isOver || isWin32(error, PACKET_LOST)) return;
+    if (isWin32(error, ...GONE)) this.gone();
+    else this.onReadEvent(error);
   }
 
   #look(): void {

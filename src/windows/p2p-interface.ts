@@ -13,9 +13,6 @@ import { unsupported } from "../core/errors.ts";
 import { ERROR_CONNECTION_ABORTED, ERROR_NETNAME_DELETED, isWin32 } from "./ovpn-errors.ts";
 import { hasPeerStats, statsOf, timesOf, WindowsInterface } from "./ovpn-interface.ts";
 
-/** How a connection is lost, other than by its orderly or disorderly end: the network, resources. */
-const TRANSPORT_ERRORS = [8, 55, 59, 121, 1225, 1231, 1232, 1450];
-
 /** See {@link WindowsInterface}. */
 export class P2pInterface extends WindowsInterface {
   readonly mode = "p2p";
@@ -64,12 +61,10 @@ export class P2pInterface extends WindowsInterface {
     return this.withoutReads(() => this.exchange.ioctl("DEL_PEER", undefined));
   }
 
-  protected onReadEvent(error: unknown): boolean {
+  protected onReadEvent(error: unknown): void {
     if (isWin32(error, ERROR_NETNAME_DELETED)) this.#ended("expired", undefined);
     else if (isWin32(error, ERROR_CONNECTION_ABORTED)) this.#ended("transport-disconnect", error as Error);
-    else if (isWin32(error, ...TRANSPORT_ERRORS)) this.#ended("transport-error", error as Error);
-    else return false;
-    return true;
+    else this.#ended("transport-error", error as Error);
   }
 
   #ended(reason: NativeDeleteReason, error: Error | undefined): void {

@@ -6,27 +6,22 @@ import type { Packet } from "./messages.ts";
 
 const PENDED = 3;
 
-interface PendedRead {
-  readonly packet: Promise<Packet>;
-  /** The transport that was there when it began, by number. */
-  readonly era: number;
-}
+/** What reads that were given up get to end; a driver may keep them for the next transport instead. */
+const DRAIN_MS = 50;
 
 /** Who gets what the reads bring, in the order in which they were begun. */
 export interface ReadListener {
   onPacket(packet: Packet): void;
-  /** @param late what the read was begun for had ended before */
-  onFailure(error: unknown, late: boolean): void;
+  onFailure(error: unknown): void;
 }
 
 /** The reads of one handle. */
 export class PendedReads {
   readonly #read: () => Promise<Packet>;
   readonly #listener: ReadListener;
-  readonly #pended: PendedRead[] = [];
-  #era = 0;
+  readonly #pended: Promise<Packet>[] = [];
   #wanted = false;
-  #running = false;
+  #running: Promise<void> | undefined;
 
   constructor(read: () => Promise<Packet>, listener: ReadListener) {
     this.#read = read;
@@ -36,13 +31,22 @@ export class PendedReads {
   start(): void {
     this.#wanted = true;
     this.#fill();
-    if (!this.#running) void this.#run();
+    this.#running ??= this.#run();
   }
 
-  /** Begins no others. Those that are pended end with what they were begun for, or are of use to the next. */
+  /** Begins no others, and tells nothing more. */
   stop(): void {
     this.#wanted = false;
-    this.#era++;
+  }
+
+  /** Waits until those that the driver has given up are over, so that their ends are not taken for those of others. */
+  async drained(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, DRAIN_MS);
+    });
+    await Promise.race([this.#running, enough]);
+    clearTimeout(timer);
   }
 
   #fill(): void {
@@ -50,24 +54,26 @@ export class PendedReads {
       const packet = this.#read();
       // It is waited for in its turn.
       packet.catch(() => {});
-      this.#pended.push({ packet, era: this.#era });
+      this.#pended.push(packet);
     }
   }
 
   async #run(): Promise<void> {
-    this.#running = true;
     for (let next = this.#pended[0]; next; next = this.#pended[0]) {
-      try {
-        const packet = await next.packet;
-        this.#pended.shift();
+      const end = await next.then(
+        (packet) => ({ packet }),
+        (error: unknown) => ({ error }),
+      );
+      this.#pended.shift();
+      if ("error" in end) {
+        // Before others are begun, which may be of no use then.
+        if (this.#wanted) this.#listener.onFailure(end.error);
         this.#fill();
-        this.#listener.onPacket(packet);
-      } catch (error) {
-        this.#pended.shift();
-        this.#listener.onFailure(error, next.era !== this.#era);
+      } else {
         this.#fill();
+        if (this.#wanted) this.#listener.onPacket(end.packet);
       }
     }
-    this.#running = false;
+    this.#running = undefined;
   }
 }
