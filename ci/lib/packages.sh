@@ -26,8 +26,8 @@ setup_packages() {
 # The same for Wine, with names of its own: a machine may have the one and not the other.
 setup_wine() {
   bring_packages "$root/ci/wine/debian-packages" ''
-  DCOKIT_WINE_MISSING=$missing DCOKIT_WINE_MISSING_WHY=$missing_why DCOKIT_WINE_APT_FAILED=$apt_failed
-  export DCOKIT_WINE_MISSING DCOKIT_WINE_MISSING_WHY DCOKIT_WINE_APT_FAILED
+  DCOKIT_WINE_MISSING=$missing DCOKIT_WINE_MISSING_WHY=$missing_why
+  export DCOKIT_WINE_MISSING DCOKIT_WINE_MISSING_WHY
   # ci/wine fetches Windows programs with it, once.
   [ -n "$missing$missing_why" ] || [ -d "$DCOKIT_CACHE/wine" ] || setup_npm
 }

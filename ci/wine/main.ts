@@ -2,15 +2,16 @@
  * `npm run test:wine`: the Windows tests under Wine, see README.md beside it. Prints TAP and, as its last line,
  * `N passed, N failed, N skipped`; exit status 0 if nothing failed.
  */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { inRoot } from "../paths.ts";
 import { bundle } from "./bundle.ts";
 import { buildDriver, installDriver } from "./driver.ts";
+import { againIsolated, canIsolate } from "./isolate.ts";
 import { checkLayouts } from "./layouts.ts";
 import { programs } from "./programs.ts";
-import { WineSession } from "./session.ts";
+import { makeRunFolder, WineSession } from "./session.ts";
 import { SUITES, type Suite } from "./suites.ts";
 import { Tally } from "./tally.ts";
 
@@ -45,25 +46,34 @@ function options(): Options {
   }
 }
 
-async function main({ suites, filter, json }: Options): Promise<number> {
+/** Set for the isolated process: the folder of the run. */
+const FOLDER = "DCOKIT_WINE_FOLDER";
+
+async function main(chosen: Options): Promise<number> {
+  const given = process.env[FOLDER];
+  if (given !== undefined) return tests(chosen, given);
   const missing = process.env["DCOKIT_WINE_MISSING"] ?? "";
   const why = process.env["DCOKIT_WINE_MISSING_WHY"] ?? "";
   if (missing !== "" || why !== "")
     throw new Error(`NOT RUN: ${[missing, why].filter((text) => text).join(": ")}`);
-  const base = inRoot("build", "wine");
-  mkdirSync(base, { recursive: true });
-  const folder = mkdtempSync(join(base, "run-"));
-  let session: WineSession | undefined;
-  const end = () => {
-    session?.close();
-    rmSync(folder, { recursive: true, force: true });
-  };
-  // Also where a signal ends us.
-  process.once("exit", end);
+  const folder = makeRunFolder(inRoot("build", "wine"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
+  // What needs this machine's network.
+  programs();
+  if (canIsolate()) return againIsolated({ [FOLDER]: folder });
+  console.log("# without namespaces: runs at the same time can disturb each other");
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+  return tests(chosen, folder);
+}
+
+async function tests({ suites, filter, json }: Options, folder: string): Promise<number> {
+  let session: WineSession | undefined;
+  const close = () => session?.close();
+  process.once("exit", close);
   try {
     const tally = new Tally();
-    const { node, modules } = await timed("node.exe and koffi", programs);
+    const { node, modules } = programs();
     symlinkSync(modules, join(folder, "node_modules"));
     if (filter === "")
       tally.check("layouts: the simulator's are those of the driver's headers", () => checkLayouts(folder));
@@ -75,8 +85,8 @@ async function main({ suites, filter, json }: Options): Promise<number> {
     if (json !== undefined) writeFileSync(json, `${JSON.stringify({ cases: tally.cases }, null, 2)}\n`);
     return tally.conclude();
   } finally {
-    process.removeListener("exit", end);
-    end();
+    process.removeListener("exit", close);
+    close();
   }
 }
 

@@ -1,12 +1,13 @@
 /**
  * Wine: a prefix that is this run's alone, and programs in it.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import {
   closeSync,
   copyFileSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   renameSync,
@@ -23,6 +24,8 @@ const SERVER = ["wineserver64", "wineserver"].map((name) => join(dirname(WINE), 
 
 /** Seconds that making a prefix may take; it takes about eight. */
 const PREFIX_SECONDS = 120;
+
+const PREFIX = "prefix";
 
 /** How a program of Windows ended. */
 export interface ProgramEnd {
@@ -119,16 +122,39 @@ function copyPrefix(from: string, to: string): void {
   }
 }
 
+/** Folders of runs are named for the process; what one that was killed has left is ended and removed. */
+export function makeRunFolder(base: string): string {
+  mkdirSync(base, { recursive: true });
+  for (const name of readdirSync(base)) {
+    const pid = Number(/^run-(\d+)-/.exec(name)?.[1]);
+    if (!pid || isAlive(pid)) continue;
+    const old = join(base, name);
+    if (existsSync(join(old, PREFIX))) endAll(join(old, PREFIX));
+    rmSync(old, { recursive: true, force: true });
+  }
+  return mkdtempSync(join(base, `run-${process.pid}-`));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
 /** Wine at work, in the folder of one run. */
 export class WineSession {
   readonly folder: string;
   readonly #prefix: string;
+  readonly #children = new Set<ChildProcess>();
   #programs = 0;
 
   /** @param folder of this run, which the caller removes after {@link close} */
   constructor(folder: string) {
     this.folder = folder;
-    this.#prefix = join(folder, "prefix");
+    this.#prefix = join(folder, PREFIX);
     copyPrefix(freshPrefix(), this.#prefix);
   }
 
@@ -145,6 +171,7 @@ export class WineSession {
       env: { ...environment(this.#prefix), ...options.environment },
       stdio: ["ignore", out, err],
     });
+    this.#children.add(child);
     closeSync(out);
     closeSync(err);
     const followed = paths.map((path) => follow(path, options.onLine));
@@ -165,6 +192,7 @@ export class WineSession {
       });
     });
     clearTimeout(timer);
+    this.#children.delete(child);
     for (const { stop } of followed) stop();
     return end;
   }
@@ -184,8 +212,9 @@ export class WineSession {
     }
   }
 
-  /** Ends all that runs in it. */
+  /** Ends all that runs in it: Wine's server ends the programs, unless it is too slow at that and is killed itself. */
   close(): void {
     endAll(this.#prefix);
+    for (const child of this.#children) child.kill("SIGKILL");
   }
 }

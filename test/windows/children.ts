@@ -38,6 +38,10 @@ async function server(device: Device): Promise<void> {
 async function restless(device: Device): Promise<void> {
   await startServer(device);
   leavePending(device);
+  void churn(device);
+}
+
+async function churn(device: Device): Promise<never> {
   for (let id = 1; ; id = (id % 1000) + 1) {
     await device.ioctl(code("MP_NEW_PEER"), mpNewPeer(id));
     await device.ioctl(code("NEW_KEY"), newKey({ PeerId: id }));
@@ -46,14 +50,13 @@ async function restless(device: Device): Promise<void> {
   }
 }
 
-/** @param ready a file that it makes once it is open */
+/** @param ready a file that it makes once all is pending */
 export async function runChild(name: string, ready: string): Promise<void> {
   const device = Device.open(adapterPath(0));
   const programs: Record<string, (device: Device) => Promise<void>> = { p2p, server, restless };
   const program = programs[name];
   if (!program) throw new Error(`there is no child ${name}`);
-  const works = program(device);
-  if (name !== "restless") await works;
+  await program(device);
   writeFileSync(ready, "");
   await sleep(60_000);
 }

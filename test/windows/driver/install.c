@@ -75,6 +75,7 @@ int wmain(int count, WCHAR **arguments) {
   HANDLE ready = CreateFileW(arguments[3], GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
   if (ready == INVALID_HANDLE_VALUE) return fail("the file that says it is ready");
   CloseHandle(ready);
-  Sleep(INFINITE);
+  /* Not Sleep, which would not notice the end of Wine's server. */
+  WaitForSingleObject(CreateEventW(NULL, TRUE, FALSE, NULL), INFINITE);
   return 0;
 }
