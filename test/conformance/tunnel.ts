@@ -39,7 +39,7 @@ export interface EndOptions {
   /** Number of its addresses inside the tunnel: 10.8.0.`host` and fd00:8::`host`. */
   readonly host: number;
   readonly transport?: Partial<OpenTransportOptions>;
-  /** Where the other end is, for drivers whose transports must know it (`anyRemote`); default nowhere. */
+  /** Where the other end is, for drivers whose transports must know it (`anyRemote`). */
   readonly remote?: Endpoint;
   readonly config?: InterfaceConfig;
 }
@@ -91,11 +91,11 @@ export async function openHost(
 
 /** Makes an interface with addresses that is up, and a UDP transport. */
 export async function openEnd(world: World, site: Site, options: EndOptions): Promise<End> {
-  const { family = 4, host, remote = nowhere(0) } = options;
+  const { family = 4, host, remote } = options;
   const end = await openHost(world, site, options);
   const transport = await end.dco.openTransport({
     protocol: "udp",
-    ...(!end.dco.capabilities.anyRemote && { remote }),
+    ...(remote && !end.dco.capabilities.anyRemote && { remote }),
     ...(!options.transport?.adopt && {
       local: { address: outside(site, family), port: host === 1 ? SERVER_PORT : 0 },
     }),
