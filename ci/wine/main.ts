@@ -81,7 +81,8 @@ async function tests({ suites, filter, json }: Options, folder: string): Promise
     const opened = await timed("a Wine prefix", () => new WineSession(folder));
     session = opened;
     await timed("the simulator, installed", () => installDriver(opened, driver));
-    for (const suite of suites) await run(opened, suite, node, { folder, filter, tally });
+    for (const suite of suites)
+      await run(opened, suite, node, { folder, filter, tally, installer: join(driver, "install.exe") });
     if (json !== undefined) writeFileSync(json, `${JSON.stringify({ cases: tally.cases }, null, 2)}\n`);
     return tally.conclude();
   } finally {
@@ -102,19 +103,21 @@ interface Run {
   readonly folder: string;
   readonly filter: string;
   readonly tally: Tally;
+  readonly installer: string;
 }
 
 async function run(
   session: WineSession,
   suite: Suite,
   node: string,
-  { folder, filter, tally }: Run,
+  { folder, filter, tally, installer }: Run,
 ): Promise<void> {
   const program = bundle(suite.entry, join(folder, `${suite.name}.mjs`));
   tally.begin(suite.name);
   const args = [...suite.flags, program, ...suite.args, ...(filter === "" ? [] : ["--filter", filter])];
   const { problem } = await session.run(node, args, {
     seconds: suite.seconds,
+    environment: { DCOKIT_INSTALLER: installer },
     onLine: (line) => tally.read(line),
   });
   tally.end(problem, filter !== "");

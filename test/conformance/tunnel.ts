@@ -44,7 +44,7 @@ export interface EndOptions {
   readonly config?: InterfaceConfig;
 }
 
-/** Port of servers; clients take any. */
+/** Port of servers over IPv4; clients take any, and so does everybody where sites may have one address together. */
 export const SERVER_PORT = 1194;
 
 /** The addresses inside the tunnel of a host number. */
@@ -97,7 +97,7 @@ export async function openEnd(world: World, site: Site, options: EndOptions): Pr
     protocol: "udp",
     ...(remote && !end.dco.capabilities.anyRemote && { remote }),
     ...(!options.transport?.adopt && {
-      local: { address: outside(site, family), port: host === 1 ? SERVER_PORT : 0 },
+      local: { address: outside(site, family), port: host === 1 && family === 4 ? SERVER_PORT : 0 },
     }),
     ...options.transport,
   });

@@ -1,10 +1,17 @@
 /** What happens to the adapter itself. */
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, notEqual } from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import type { Case } from "../case.ts";
 import { adapterPath, Device } from "../device.ts";
 import { code, ipv4, sizeOf } from "../layout.ts";
 import { CONTROL_PACKET, LOOPBACK, NEW, newPeer, quiet, type Scene, withAdapter } from "../scene.ts";
 import { LOSE_WAKE_UPS, Simulator } from "../simulator.ts";
+
+/** The simulator's installer, from ci/wine. */
+const INSTALLER = process.env["DCOKIT_INSTALLER"] ?? "";
+const install = (...words: string[]) => promisify(execFile)(INSTALLER, words);
 
 const control = (name: string, run: (scene: Scene) => Promise<void>, flags = 0): Case => ({
   group: "the adapter",
@@ -73,6 +80,35 @@ export const controlCases: readonly Case[] = [
         await simulator.enable(true);
         simulator.close();
       }
+    },
+  },
+
+  {
+    group: "the adapter",
+    name: "removed while it is open: what waits ends, later requests fail, the others stay; it can be added anew",
+    async run() {
+      const first = new Simulator(0);
+      const last = (await first.state()).adapters - 1;
+      const simulator = new Simulator(last);
+      const { instance } = await simulator.state();
+      await quiet(simulator);
+      await simulator.configure(NEW);
+      const device = Device.open(adapterPath(last));
+      equal((await device.ioctl(code("NEW_PEER"), newPeer(9))).error, 0);
+      const reads = [device.read(), device.read()];
+      await install("remove", instance);
+      for (const { answer } of reads) equal((await answer).error, 995);
+      notEqual((await device.ioctl(code("GET_VERSION"), undefined, sizeOf("VERSION"))).error, 0);
+      device.close();
+      equal((await first.state()).adapters, last);
+      await withAdapter(NEW, async ({ error }) => equal(await error("NEW_PEER", newPeer(9)), 0));
+      await install("add", join(dirname(INSTALLER), "ovpn-dco.inf"), String(last));
+      equal((await first.state()).adapters, last + 1);
+      simulator.close();
+      first.close();
+      await withAdapter(NEW, async ({ error }) => equal(await error("NEW_PEER", newPeer(9)), 0), {
+        adapter: last,
+      });
     },
   },
 

@@ -67,6 +67,17 @@ export const packetCases: readonly Case[] = [
     }
   }),
 
+  packets("data packets are not handed up", async (scene, other) => {
+    await scene.must("NEW_PEER", newPeer(other.port));
+    const read = scene.device.read();
+    const port = await portOfAdapter(scene);
+    // P_DATA_V2, and P_DATA_V1, which counts as a control packet.
+    other.send(Buffer.alloc(60, 9 << 3), port);
+    other.send(Buffer.alloc(60, 6 << 3), port);
+    equal((await read.answer).bytes[0], 6 << 3);
+    equal((await scene.simulator.state()).queuedPackets, 0);
+  }),
+
   packets("1500 bytes can be written and 1501 not: 1784", async (scene, other) => {
     await scene.must("NEW_PEER", newPeer(other.port));
     equal((await scene.device.write(Buffer.alloc(1500, 0x38))).error, 0);

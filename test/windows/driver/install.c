@@ -3,6 +3,8 @@
  * its services with the last program.
  *
  *   install.exe INF COUNT READY     makes COUNT adapters, then creates the file READY
+ *   install.exe remove INSTANCE     removes an adapter, such as ROOT\NET\0001, and ends
+ *   install.exe add INF NUMBER      adds the adapter with this number, and ends
  */
 #include <windows.h>
 #include <setupapi.h>
@@ -58,24 +60,45 @@ static int add_device(DWORD number) {
   return 0;
 }
 
-int wmain(int count, WCHAR **arguments) {
-  if (count != 4) {
-    fprintf(stderr, "usage: install.exe INF COUNT READY\n");
-    return 2;
-  }
-  DWORD devices = (DWORD)_wtoi(arguments[2]);
-  for (DWORD i = 0; i < devices; i++)
-    if (add_device(i) != 0) return 1;
+static int remove_device(const WCHAR *instance) {
+  HDEVINFO set = SetupDiCreateDeviceInfoList(&net_class, NULL);
+  SP_DEVINFO_DATA device = {.cbSize = sizeof(device)};
+  if (!SetupDiOpenDeviceInfoW(set, instance, NULL, 0, &device)) return fail("SetupDiOpenDeviceInfo");
+  if (!SetupDiCallClassInstaller(DIF_REMOVE, set, &device)) return fail("DIF_REMOVE");
+  SetupDiDestroyDeviceInfoList(set);
+  return 0;
+}
+
+/* Gives the driver to all devices that want it. */
+static int install_driver(const WCHAR *path) {
   WCHAR inf[MAX_PATH];
-  if (!GetFullPathNameW(arguments[1], MAX_PATH, inf, NULL)) return fail("the path of the INF file");
+  if (!GetFullPathNameW(path, MAX_PATH, inf, NULL)) return fail("the path of the INF file");
   if (!SetupCopyOEMInfW(inf, NULL, SPOST_PATH, 0, NULL, 0, NULL, NULL)) return fail("SetupCopyOEMInf");
   BOOL reboot;
   if (!UpdateDriverForPlugAndPlayDevicesW(NULL, L"ovpn-dco", inf, INSTALLFLAG_FORCE, &reboot))
     return fail("UpdateDriverForPlugAndPlayDevices");
-  HANDLE ready = CreateFileW(arguments[3], GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+  return 0;
+}
+
+static int stay(const WCHAR *path) {
+  HANDLE ready = CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
   if (ready == INVALID_HANDLE_VALUE) return fail("the file that says it is ready");
   CloseHandle(ready);
   /* Not Sleep, which would not notice the end of Wine's server. */
   WaitForSingleObject(CreateEventW(NULL, TRUE, FALSE, NULL), INFINITE);
   return 0;
+}
+
+int wmain(int count, WCHAR **arguments) {
+  if (count == 3 && wcscmp(arguments[1], L"remove") == 0) return remove_device(arguments[2]);
+  if (count != 4) {
+    fprintf(stderr, "usage: see install.c\n");
+    return 2;
+  }
+  if (wcscmp(arguments[1], L"add") == 0)
+    return add_device((DWORD)_wtoi(arguments[3])) || install_driver(arguments[2]);
+  DWORD devices = (DWORD)_wtoi(arguments[2]);
+  for (DWORD i = 0; i < devices; i++)
+    if (add_device(i) != 0) return 1;
+  return install_driver(arguments[1]) || stay(arguments[3]);
 }

@@ -4,6 +4,8 @@
 /* [4.4] */
 #define LONGEST_WRITE 1500
 #define SHORTEST_PACKET 4
+/* P_DATA_V2 [3.5]. */
+#define OPCODE_DATA 9
 
 static NTSTATUS deliver(const ADAPTER *adapter, IRP *irp, const OVPN_ADDRESS *from, const UCHAR *bytes, ULONG length,
                         ULONG_PTR *given) {
@@ -45,6 +47,11 @@ NTSTATUS serve_read(ADAPTER *adapter, IRP *irp, ULONG_PTR *given, LIST_ENTRY *do
 /* Gives the oldest packet to the oldest read. Where both wait already, the one that comes now is queued first. */
 void packet_came(ADAPTER *adapter, const OVPN_ADDRESS *from, const UCHAR *bytes, ULONG length, LIST_ENTRY *done) {
   if (length < SHORTEST_PACKET || length > WIRE_LONGEST) return;
+  /* [3.5]: what is data is never handed up. The simulator has no cipher, so to it every such packet is a bad one. */
+  if (bytes[0] >> 3 == OPCODE_DATA) {
+    adapter->stats.LostInDataPackets++;
+    return;
+  }
   adapter->stats.ReceivedControlPackets++;
   BOOLEAN wakes = !(adapter->flags & SIMULATOR_LOSE_WAKE_UPS) || !IsListEmpty(&adapter->packets);
   queue_packet(adapter, from, bytes, length);

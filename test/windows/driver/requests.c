@@ -101,7 +101,8 @@ static void NTAPI answer(DEVICE_OBJECT *device, void *context) {
   InterlockedDecrement(&adapter->threads);
 }
 
-/* Completes the answers in their order, on another thread: Wine does not take it on this one before it has returned. */
+/* Completes the answers in their order, on another thread: so they come at any moment, and not always before the caller
+ * looks at them. */
 static void answer_soon(ADAPTER *adapter) {
   if (adapter->answering) return;
   adapter->answering = TRUE;
