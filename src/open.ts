@@ -138,18 +138,14 @@ async function openKernel(
   return openLinuxDriver(linux);
 }
 
-<<<<<<< HEAD
 /** Where the backends of this release run. */
-const PLATFORMS: Readonly<Partial<Record<DriverInfo["backend"], NodeJS.Platform>>> = {
+const PLATFORMS: Readonly<Partial<Record<BackendName, NodeJS.Platform>>> = {
   linux: "linux",
   freebsd: "freebsd",
   windows: "win32",
 };
 
-function platformBackend(): DriverInfo["backend"] {
-=======
 function platformBackend(): BackendName {
->>>>>>> windrv
   switch (process.platform) {
     case "linux":
       return "linux";

@@ -1,6 +1,7 @@
 /**
  * The plain runner: `node test/conformance/run.ts --subject linux|freebsd|... [--filter TEXT] [--json FILE]
- * [--event-transport netlink|ffi|auto]`; with `--child NAME` what a case runs in another process. Prints TAP; exit status 1 if a case failed or none was run.
+ * [--event-transport netlink|ffi|auto]`; with `--child NAME` what a case runs in another process. Prints TAP; exit
+ * status 1 if a case failed or none was run.
  */
 import { parseArgs } from "node:util";
 import type { TransportProtocol } from "../../src/core/model.ts";
@@ -19,18 +20,11 @@ import { missingTun, openTunSubject } from "./tun/subject.ts";
 import { userspaceCases } from "./userspace/cases.ts";
 import { openUserspaceSubject } from "./userspace/subject.ts";
 import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
-<<<<<<< HEAD
 import { runChild } from "./windows/children.ts";
 import { openWindowsSubject } from "./windows/subject.ts";
-import type { Subject } from "./world.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux|freebsd|windows|userspace|tun|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
-=======
-
-const USAGE =
-  "usage: run.ts [--subject linux|freebsd|userspace|tun|mixed, or several with commas] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
->>>>>>> windrv
+  "usage: run.ts [--subject linux|freebsd|windows|userspace|tun|mixed, or several with commas] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** What a guard against replays has to do with. */
 const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
@@ -55,47 +49,12 @@ async function main(): Promise<number> {
       said: { type: "string", default: "" },
     },
   });
-<<<<<<< HEAD
   if (values.child !== undefined) return runChild(values.child, values.said);
-  const runner = new Runner();
-  const reports: SubjectReport[] = [];
-  const summary: string[] = [];
-  console.log("TAP version 14");
-  for (const { open, cases: all, variant, missing } of rounds(values.subject, values["event-transport"])) {
-    const cases = all.filter((each) => caseName(each, variant).includes(values.filter));
-    if (cases.length === 0) continue;
-    const reason = await missing?.();
-    if (reason !== undefined) {
-      runner.skip(cases, variant, reason);
-      continue;
-    }
-    const subject = await open();
-    try {
-      for (const line of subject.description) console.log(`# ${line}`);
-      const results = await runner.run(subject, cases);
-      const { name, version, capabilities } = subject;
-      reports.push({ subject: name, version, capabilities, cases: results });
-      summary.push(...summarise(subject, results));
-    } finally {
-      await subject.close();
-    }
-  }
-  console.log(`1..${runner.results.length}`);
-  for (const line of summary) console.log(`# ${line}`);
-  if (values.subject !== "userspace")
-    console.log(
-      "# not run: key-exhausted takes 2^32 packets of one key; unit tests have it as bytes of the kernel's format",
-    );
-  if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify({ subjects: reports }, null, 2)}\n`);
-  return conclude(runner.results);
-=======
   const { subject, filter, json } = values;
   const wanted = subject.split(",").flatMap((each) => rounds(each, values["event-transport"]));
   const notRun = subject === "userspace" ? [] : [EXHAUSTION];
   const { passed, failed } = await runConformance(wanted, { filter, json, notRun });
   return failed > 0 || passed === 0 ? 1 : 0;
->>>>>>> windrv
 }
 
 function rounds(subject: string, eventTransport: string): Round[] {

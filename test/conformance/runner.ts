@@ -88,46 +88,17 @@ export class Runner {
 
   async #one(subject: Subject, each: Case, leaks: LeakCheck): Promise<CaseResult> {
     const name = caseName(each, subject.variant);
-<<<<<<< HEAD
-    const missing =
-      subject.exceptions?.get(`${each.group}: ${each.name}`) ??
-      each.needs?.(subject.capabilities, subject.sites ?? HOSTS);
-    if (missing !== undefined) return this.#report({ name, result: "skip", reason: missing });
-    const began = performance.now();
-    const failures = await this.#attempt(subject, each, leaks);
-    const time = Math.round(performance.now() - began);
-    if (failures.length === 0) return this.#report({ name, result: "pass" }, time);
-    const reason = failures.length === 1 ? whyNotHere(failures[0], subject) : undefined;
-    if (reason !== undefined) return this.#report({ name, result: "skip", reason });
-    return this.#report({ name, result: "fail", reason: failures.map(describe).join("\n") }, time);
-  }
-
-  async #attempt(subject: Subject, each: Case, leaks: LeakCheck): Promise<unknown[]> {
-    const failures: unknown[] = [];
-    const step = async (what: string, milliseconds: number, body: () => Promise<unknown>) => {
-      await inTime(body(), what, milliseconds).catch((error: unknown) => failures.push(error));
-    };
-    let world: ClosableWorld | undefined;
-    await step("the case", each.timeoutMs ?? CASE_TIMEOUT_MS, async () => {
-      world = await subject.open();
-      await each.run(world);
-    });
-    await step("closing after the case", CLOSE_TIMEOUT_MS, async () => world?.close());
-    await step("looking for what the case left", CLOSE_TIMEOUT_MS, async () => {
-      const found = [...(await subject.leftovers()), ...(await leaks.found())];
-      if (found.length > 0) throw new Error(`left behind: ${found.join(", ")}`);
-    });
-=======
-    const missing = whatIsMissing(subject, each);
+    const missing = subject.exceptions?.get(`${each.group}: ${each.name}`) ?? whatIsMissing(subject, each);
     if (missing !== undefined) return this.#report({ name, result: "skip", reason: missing });
     const began = performance.now();
     const failures = await attemptCase(subject, each, leaks);
->>>>>>> windrv
     for (const error of this.#astray)
       failures.push(new Error("an error that nobody handled", { cause: error }));
     this.#astray = [];
     const time = Math.round(performance.now() - began);
     if (failures.length === 0) return this.#report({ name, result: "pass" }, time);
+    const reason = failures.length === 1 ? whyNotHere(failures[0], subject) : undefined;
+    if (reason !== undefined) return this.#report({ name, result: "skip", reason });
     return this.#report({ name, result: "fail", reason: failures.map(describe).join("\n") }, time);
   }
 
