@@ -19,8 +19,8 @@ type Plugin = NonNullable<Options["esbuildPlugins"]>[number];
 const stamp = inRoot("build", "dist.stamp");
 const started = new Date();
 
-/** Of the backends that this release does not have there is only a plan, to which nothing leads. */
-const PLANNED = /^src[/\\](?:windows|linux[/\\]legacy)/;
+/** Of the backend that this release does not have there is only a plan, to which nothing leads. */
+const PLANNED = /^src[/\\]linux[/\\]legacy/;
 
 /** Leaves imports of the other source files as imports, of what those become. */
 const keepModules: Plugin = {

@@ -104,6 +104,16 @@ export async function userspaceBehaviour(): Promise<SuiteResult> {
   return counted.result(ended);
 }
 
+/** What can be run of Windows under Wine: a simulator driver, and the userspace backend on node.exe. */
+export async function wineTests(): Promise<SuiteResult> {
+  const counted = new ClosingLine();
+  const ended = await run(node, [inRoot("ci", "wine", "main.ts")], {
+    seconds: 900,
+    onLine: (line) => counted.read(line),
+  });
+  return { note: "a simulator of the driver, not the driver", ...counted.result(ended) };
+}
+
 /** The behaviour cases on a real kernel, in a virtual machine. */
 export async function behaviour(pattern: string): Promise<SuiteResult> {
   const cases = inRoot("test", "conformance", "run.ts");

@@ -28,3 +28,9 @@ export const MOVES = {
     return movable ? undefined : "the sites' addresses cannot change";
   },
 };
+
+/** Sites on which a socket is bound to addresses that are the host's, and to no others. */
+export const REFUSES_FOREIGN_ADDRESSES = {
+  needs: (_: Capabilities, { bindsAnywhere }: Sites) =>
+    bindsAnywhere ? "the system binds sockets to any address" : undefined,
+};

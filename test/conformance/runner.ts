@@ -2,10 +2,11 @@
  * Runs cases against a subject, one after the other, and prints a line for each.
  */
 import { inspect } from "node:util";
+import { DcoError } from "../../src/core/errors.ts";
 import { CASE_TIMEOUT_MS, type Case } from "./case.ts";
 import { inTime } from "./expect.ts";
 import { LeakCheck } from "./leaks.ts";
-import type { ClosableWorld, Sites, Subject } from "./world.ts";
+import { type ClosableWorld, NotHere, type Sites, type Subject } from "./world.ts";
 
 /** What became of a case. */
 export interface CaseResult {
@@ -87,7 +88,7 @@ export class Runner {
 
   async #one(subject: Subject, each: Case, leaks: LeakCheck): Promise<CaseResult> {
     const name = caseName(each, subject.variant);
-    const missing = whatIsMissing(subject, each);
+    const missing = subject.exceptions?.get(`${each.group}: ${each.name}`) ?? whatIsMissing(subject, each);
     if (missing !== undefined) return this.#report({ name, result: "skip", reason: missing });
     const began = performance.now();
     const failures = await attemptCase(subject, each, leaks);
@@ -96,6 +97,8 @@ export class Runner {
     this.#astray = [];
     const time = Math.round(performance.now() - began);
     if (failures.length === 0) return this.#report({ name, result: "pass" }, time);
+    const reason = failures.length === 1 ? whyNotHere(failures[0], subject) : undefined;
+    if (reason !== undefined) return this.#report({ name, result: "skip", reason });
     return this.#report({ name, result: "fail", reason: failures.map(describe).join("\n") }, time);
   }
 
@@ -114,6 +117,15 @@ export class Runner {
     }
     return result;
   }
+}
+
+/** Why a case that was stopped is none of this subject's; undefined where it has failed. */
+function whyNotHere(failure: unknown, { isPartial }: Subject): string | undefined {
+  if (failure instanceof NotHere) return failure.message;
+  if (!isPartial || !DcoError.is(failure)) return undefined;
+  // What a driver's capabilities refuse, and what Wine has no function for.
+  const isLacking = failure.code === "unsupported" || / has no function /.test(failure.message);
+  return isLacking ? `${failure.operation}: ${failure.message}` : undefined;
 }
 
 /** Message, stack and causes; node:assert has made the difference part of the message. */

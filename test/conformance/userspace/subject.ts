@@ -5,6 +5,7 @@
 import type { TransportProtocol } from "../../../src/core/model.ts";
 import type { DatagramSockets } from "../../../src/userspace/udp-transport.ts";
 import type { Subject } from "../world.ts";
+import { tryLoopback } from "./loopback.ts";
 import { type MakeHost, userspaceHost } from "./sites.ts";
 import { UserspaceWorld } from "./world.ts";
 
@@ -34,13 +35,15 @@ export async function openStreamSubject(options: StreamSubjectOptions): Promise<
   const { name, host, peer = host, at = "server", protocol = "udp", haste = 1, variant } = options;
   const [server, clients] = at === "server" ? [host, peer] : [peer, host];
   const judged = at === "server" ? "server" : "client1";
+  const loopback = await tryLoopback();
   // Runs at the same time do not meet, and neither do the cases of one.
   const network = `127.${1 + (process.pid % 250)}`;
   let worlds = 0;
   let world: UserspaceWorld | undefined;
   const open = () => {
+    const ours = `${network}.${worlds++ % 256}`;
     const parts = {
-      network: `${network}.${worlds++ % 256}`,
+      addressOf: (last: number) => loopback.addressOf(ours, last),
       protocol,
       haste,
       server,
@@ -63,7 +66,7 @@ export async function openStreamSubject(options: StreamSubjectOptions): Promise<
     version: info.version,
     capabilities,
     ...(variant !== undefined && { variant }),
-    sites: { system: false, movable: false },
+    sites: { system: false, movable: false, bindsAnywhere: loopback.bindsAnywhere },
     description: [`${info.version}, ${info.kernel}, uid ${process.getuid?.() ?? "none"}`],
     open: async () => open(),
     leftovers: async () => (await world?.interfaces()) ?? [],

@@ -34,8 +34,8 @@ import { acceptStreams, connectStream } from "./streams.ts";
 
 /** What a world is made of. */
 export interface UserspaceWorldParts {
-  /** The first three numbers of the sites' addresses, of loopback. */
-  readonly network: string;
+  /** The sites' addresses, of loopback, by number. */
+  readonly addressOf: (last: number) => string;
   readonly protocol: TransportProtocol;
   /** How many times faster than the real one the clock goes. */
   readonly haste: number;
@@ -60,20 +60,20 @@ export class UserspaceWorld implements ClosableWorld {
   readonly protocol: TransportProtocol;
   readonly server: UserspaceSite;
   readonly clients: readonly [UserspaceSite, UserspaceSite, UserspaceSite];
-  readonly #network: string;
+  readonly #addressOf: (last: number) => string;
   readonly #judged: string;
   readonly #cleanups = new Cleanups();
   #nextAddress = 100;
 
-  constructor({ network, protocol, haste, server, clients, judged }: UserspaceWorldParts) {
-    this.#network = network;
+  constructor({ addressOf, protocol, haste, server, clients, judged }: UserspaceWorldParts) {
+    this.#addressOf = addressOf;
     this.#judged = judged;
     this.protocol = protocol;
     this.second = 1000 / haste;
     const clock = fastClock(haste);
-    this.server = makeSite("server", `${network}.1`, server(clock));
+    this.server = makeSite("server", addressOf(1), server(clock));
     this.clients = [2, 3, 4].map((last) =>
-      makeSite(`client${last - 1}`, `${network}.${last}`, clients(clock)),
+      makeSite(`client${last - 1}`, addressOf(last), clients(clock)),
     ) as [UserspaceSite, UserspaceSite, UserspaceSite];
     this.driver = this.#driver();
   }
@@ -145,7 +145,7 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   async addAddresses(_site: Site) {
-    return { ipv4: `${this.#network}.${this.#nextAddress++}`, ipv6: "::1" };
+    return { ipv4: this.#addressOf(this.#nextAddress++), ipv6: "::1" };
   }
 
   async enableForwarding(site: Site): Promise<void> {
