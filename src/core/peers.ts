@@ -168,6 +168,10 @@ export class Peers {
       else if (fields.remote && record.transport)
         checkRemoteFamily(fields.remote, record.transport.backend, "remote");
       const { keepalive } = fields;
+      const vpn = vpnOf(fields, record.vpn);
+      if ((fields.vpn4 ?? fields.vpn6) && vpn.ipv4 === undefined && vpn.ipv6 === undefined) {
+        throw invalid("vpn", "would take away the last VPN address of the peer");
+      }
       const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.all().length === 0;
       const now = later ? { ...fields, keepalive: undefined } : fields;
       const unclaim = fields.routes && this.#routes.claim(record, fields.routes);
@@ -184,7 +188,7 @@ export class Peers {
       }
       if (fields.remote) record.remote = toEndpoint(fields.remote);
       if (fields.txId !== undefined) record.txId = fields.txId;
-      record.vpn = vpnOf(fields, record.vpn);
+      record.vpn = vpn;
       record.changed = ++this.lives.table.clock;
     });
   }
