@@ -8,6 +8,7 @@
  */
 import { spawnSync } from "node:child_process";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   globSync,
@@ -19,7 +20,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { build, type Options } from "tsup";
-import { entryPoints, inRoot } from "./paths.ts";
+import { entryPoints, inRoot, programs } from "./paths.ts";
 
 type Plugin = NonNullable<Options["esbuildPlugins"]>[number];
 
@@ -111,6 +112,8 @@ await buildCode("esm");
 await buildCode("cjs");
 buildTypes();
 checkEntryPoints();
+// npm does it where it installs the package; here it is for who starts it from a checkout.
+for (const program of programs()) chmodSync(inRoot(program), 0o755);
 mkdirSync("build", { recursive: true });
 writeFileSync(stamp, "");
 // A source that was saved while the build ran is newer than this.
