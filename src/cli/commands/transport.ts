@@ -3,7 +3,7 @@
  */
 import type { DcoInterface, Listener, Transport } from "../../core/contract.ts";
 import { type AddPeerOptions, type DcoEvent, MAX_PEER_ID, type TransportProtocol } from "../../core/model.ts";
-import { readKeepalive, readMode, readNumber, readVpn, readWord } from "../arguments.ts";
+import { readMode, readNumber, readVpn, readWord } from "../arguments.ts";
 import type { Command, Context } from "../command.ts";
 import { EXIT, UsageError } from "../exit-codes.ts";
 import { openOwned } from "../interfaces.ts";
@@ -12,9 +12,9 @@ import { endpoint } from "./peers.ts";
 
 type Peer = Omit<AddPeerOptions, "transport">;
 
-const PEER_FIELDS = ["id", "remote", "vpn", "keepalive", "tx", "local", "route"];
+const PEER_FIELDS = ["id", "remote", "vpn", "tx", "local", "route"];
 
-/** `id=7,remote=192.0.2.1:1194,vpn=10.8.0.2,keepalive=10:60`; `vpn` and `route` may be repeated. */
+/** `id=7,remote=192.0.2.1:1194,vpn=10.8.0.2`; `vpn` and `route` may be repeated. */
 export function readPeer(text: string): Peer {
   const pairs = text.split(",").map((each) => /^([a-z]+)=(.+)$/.exec(each) ?? []);
   const unknown = pairs.find(([, name]) => name === undefined || !PEER_FIELDS.includes(name));
@@ -30,12 +30,11 @@ export function readPeer(text: string): Peer {
     if (values.length > 1) throw new UsageError(`--peer: ${wanted} is given twice`);
     return values[0];
   };
-  const [remote, local, keepalive, tx] = [one("remote"), one("local"), one("keepalive"), one("tx")];
+  const [remote, local, tx] = [one("remote"), one("local"), one("tx")];
   return {
     id: readNumber(one("id") ?? "", "--peer: id", 0, MAX_PEER_ID),
     ...(remote === undefined ? {} : { remote }),
     ...(local === undefined ? {} : { local }),
-    ...(keepalive === undefined ? {} : { keepalive: readKeepalive(keepalive, "--peer: keepalive") }),
     ...(tx === undefined ? {} : { txId: readNumber(tx, "--peer: tx", 0, MAX_PEER_ID) }),
     ...(all("vpn").length > 0 ? { vpn: readVpn(all("vpn"), "--peer: vpn") } : {}),
     ...(all("route").length > 0 ? { routes: all("route") } : {}),
@@ -57,7 +56,7 @@ const command: Command = {
       type: "string",
       multiple: true,
       value: "id=NUMBER,...",
-      help: "a peer: id, and any of remote, vpn, keepalive, tx, local, route; may be repeated",
+      help: "a peer: id, and any of remote, vpn, tx, local, route; may be repeated",
     },
     protocol: { type: "string", value: "PROTOCOL", choices: ["udp", "tcp"], help: "udp (default) or tcp" },
     local: { type: "string", value: "ADDRESS:PORT", help: "where it is bound" },
