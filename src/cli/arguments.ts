@@ -32,8 +32,8 @@ export function readWord<T extends string>(text: string | undefined, what: strin
 }
 
 /** `p2p`, `multipeer`. */
-export const readMode = (text: string | undefined): InterfaceMode =>
-  readWord(text, "--mode", ["p2p", "multipeer"]);
+export const readMode = (text: string | undefined, what: string): InterfaceMode =>
+  readWord(text, what, ["p2p", "multipeer"]);
 
 /** `primary`, `secondary`. */
 export const readSlot = (text: string | undefined, what: string): KeySlot =>

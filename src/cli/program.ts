@@ -30,30 +30,20 @@ export interface Surroundings {
 
 /** Runs one command line. Resolves with the exit status when nothing is left of it. */
 export async function runProgram(argv: readonly string[], surroundings: Surroundings): Promise<number> {
-  const { out, err } = surroundings;
+  const { out, err, signal, version } = surroundings;
   let json = argv.includes("--json");
   try {
-    const [first] = argv;
-    if (first === undefined) {
+    if (argv.length === 0) {
       err(overview());
       return EXIT.usage;
     }
-    if (first === "--version" || first === "version") {
-      out(`${surroundings.version}\n`);
+    const told = argv[0] === "--version" || argv[0] === "version" ? `${version}\n` : helpAsked(argv);
+    if (told !== undefined) {
+      out(told);
       return EXIT.ok;
     }
-    const asked = first === "help" ? argv.slice(1) : argv;
-    if (first === "--help" || first === "-h" || asked.length === 0) {
-      out(overview());
-      return EXIT.ok;
-    }
-    const command = find(asked);
-    const rest = asked.slice(command.words.length);
-    if (first === "help") {
-      out(explain(command));
-      return EXIT.ok;
-    }
-    const { values, args } = parse(command, rest);
+    const command = find(argv);
+    const { values, args } = parse(command, argv.slice(command.words.length));
     json = values.flag("json");
     if (values.flag("help")) {
       out(explain(command));
@@ -61,11 +51,30 @@ export async function runProgram(argv: readonly string[], surroundings: Surround
     }
     return await runCommand(command, args, values, surroundings);
   } catch (error) {
-    if (surroundings.signal.aborted && exitCodeOf(error) === EXIT.interrupted) return EXIT.interrupted;
+    if (signal.aborted && exitCodeOf(error) === EXIT.interrupted) return EXIT.interrupted;
     err(json ? `${toJson({ error: plain(error) })}\n` : `dco: ${sentence(error)}\n`);
     return exitCodeOf(error);
   }
 }
+
+/** What is told for `help ...`, `--help`, and the first words of several commands with `--help`. */
+function helpAsked([first = "", second, ...rest]: readonly string[]): string | undefined {
+  if (first === "--help" || first === "-h") return overview();
+  if (first === "help") {
+    if (second === undefined) return overview();
+    return (rest.length === 0 ? explainAll(second) : undefined) ?? explain(find([second, ...rest]));
+  }
+  return second === "--help" || second === "-h" ? explainAll(first) : undefined;
+}
+
+/** All commands of two words that begin with this one. */
+function explainAll(word: string): string | undefined {
+  const commands = commandsOf(word);
+  return commands.length > 0 ? commands.map(explain).join("\n") : undefined;
+}
+
+const commandsOf = (word: string | undefined) =>
+  COMMANDS.filter(({ words }) => words.length > 1 && words[0] === word);
 
 async function runCommand(
   command: Command,
@@ -107,7 +116,7 @@ async function runCommand(
 function find(argv: readonly string[]): Command {
   const found = COMMANDS.find(({ words }) => words.every((word, at) => argv[at] === word));
   if (found !== undefined) return found;
-  const group = COMMANDS.filter(({ words }) => words.length > 1 && words[0] === argv[0]);
+  const group = commandsOf(argv[0]);
   if (group.length > 0) {
     throw new UsageError(`dco ${argv[0]} needs one of: ${group.map(({ words }) => words[1]).join(", ")}`);
   }

@@ -106,7 +106,7 @@ const create: Command = {
   async run(context) {
     const { args, values, output, place, signal } = context;
     const config = settings(context);
-    const mode = readMode(values.text("mode") ?? "p2p");
+    const mode = readMode(values.text("mode") ?? "p2p", "--mode");
     const driver = await context.driver();
     const [name] = args;
     const dco = await driver.createInterface({

@@ -108,7 +108,12 @@ async function openInterface(context: Context): Promise<DcoInterface> {
   const create = values.text("create");
   if (create === undefined) return openOwned(context, args[0]);
   const driver = await context.driver();
-  return driver.createInterface({ mode: readMode(create), name: args[0] ?? "", ...place, signal });
+  return driver.createInterface({
+    mode: readMode(create, "--create"),
+    name: args[0] ?? "",
+    ...place,
+    signal,
+  });
 }
 
 /** UDP: one socket for all. TCP: a connection for each. */

@@ -56,6 +56,17 @@ describe("the command line", () => {
     },
   );
 
+  it("explains commands that belong together", async () => {
+    for (const argv of [
+      ["key", "--help"],
+      ["help", "key"],
+    ]) {
+      const { status, out } = await runDco(argv);
+      expect(status).toBe(0);
+      for (const second of ["install", "swap", "delete", "generate"]) expect(out).toContain(`key ${second}`);
+    }
+  });
+
   it.each([
     [["nonsense"], "there is no command nonsense"],
     [["key"], "dco key needs one of: install, swap, delete, generate"],
