@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { DcoError } from "../core/errors.ts";
 import type { DriverInfo } from "../core/model.ts";
-import { CTRL_FORMAT } from "./formats.ts";
-import type { Lanes } from "./lanes.ts";
-import { decodeFamily, type GenlFamily, getFamily, getPolicy } from "./netlink/genl.ts";
-import { PolicySet } from "./netlink/policy.ts";
+import { decodeFamily, type GenlFamily, getFamily, getPolicy } from "../netlink/codec/genl.ts";
+import { PolicySet } from "../netlink/codec/policy.ts";
+import { CTRL_FORMAT } from "../netlink/formats.ts";
+import type { Lanes } from "../netlink/lanes.ts";
 import { OVPN, OVPN_COMMANDS, PEER } from "./ovpn/messages.ts";
 
 /** Names of the generic netlink families, newest first. */

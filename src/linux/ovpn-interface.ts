@@ -21,15 +21,18 @@ import type {
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError, withEffect } from "../core/errors.ts";
+import { chain, type Maybe } from "../core/maybe.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Pace } from "../core/pace.ts";
-import { Configuration } from "./configure.ts";
+import type { LinkInfo } from "../netlink/codec/link.ts";
+import { Configuration } from "../netlink/configure.ts";
+import { LANES } from "../netlink/lanes.ts";
+import { LinkWatch } from "../netlink/link-watch.ts";
+import { removeLink } from "../netlink/links.ts";
+import type { Build, Decode } from "../netlink/netlink-socket.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
-import { LANES } from "./lanes.ts";
-import { linkMode, removeLink } from "./links.ts";
-import type { LinkInfo } from "./netlink/link.ts";
-import type { Build, Decode } from "./netlink-socket.ts";
+import { linkMode } from "./links.ts";
 import { decodeCounters } from "./ovpn/counters-reply.ts";
 import { decodePeer } from "./ovpn/peer-reply.ts";
 import {
@@ -43,7 +46,6 @@ import {
 } from "./ovpn/requests.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
 import { type KeyItem, OvpnKeys } from "./ovpn-keys.ts";
-import { OvpnLink } from "./ovpn-link.ts";
 import { peerOf, statsOf, withScope } from "./ovpn-peers.ts";
 import { OvpnRequests } from "./ovpn-requests.ts";
 import { OvpnTransports } from "./ovpn-transports.ts";
@@ -96,7 +98,7 @@ export class OvpnInterface implements BackendInterface {
   readonly #requests: OvpnRequests;
   readonly #keys: OvpnKeys;
   readonly #transports: OvpnTransports;
-  readonly #link: OvpnLink;
+  readonly #link: LinkWatch;
   readonly #configuration: Configuration;
   /** The peers that this process added. */
   readonly #peers = new Map<number, KnownPeer>();
@@ -119,7 +121,7 @@ export class OvpnInterface implements BackendInterface {
     this.created = parts.created;
     this.#target = { family, ifindex: link.index };
     this.#configuration = new Configuration(context, link.index);
-    this.#link = new OvpnLink(context, link, this.#configuration);
+    this.#link = new LinkWatch(context, link, this.#configuration);
     this.#requests = new OvpnRequests(context, this.#target, link.name, (message) =>
       this.#sink?.({ type: "permission-lost", message }),
     );
@@ -169,15 +171,19 @@ export class OvpnInterface implements BackendInterface {
     return this.#transports.listen(request);
   }
 
-  async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
+  addPeer(request: AddPeerRequest, transport: BackendTransport): Maybe<void> {
     const socket = transport as UdpTransport | TcpTransport;
     const peer = newPeerOf(request, socket);
     const attach = () => this.#requests.do((to, seq) => peerNew(to, this.#target, seq, peer));
-    if (socket instanceof TcpTransport) await socket.attach(attach);
-    else attach();
-    this.#added(request, socket);
-    const { id, routes = [] } = request;
-    if (routes.length === 0) return;
+    return chain(socket instanceof TcpTransport ? socket.attach(attach) : attach(), () => {
+      this.#added(request, socket);
+      const { routes = NO_ROUTES } = request;
+      return routes.length === 0 ? undefined : this.#addRoutes(request, routes);
+    });
+  }
+
+  async #addRoutes(request: AddPeerRequest, routes: readonly IpPrefix[]): Promise<void> {
+    const { id } = request;
     try {
       this.#configuration.setPeerRoutes(id, routes, request);
     } catch (error) {
@@ -210,15 +216,15 @@ export class OvpnInterface implements BackendInterface {
     this.#watchRemote(id, remote);
   }
 
-  async setPeer(id: number, request: PeerFields): Promise<void> {
+  setPeer(id: number, request: PeerFields): void {
     const known = this.#peers.get(id);
     const { remote } = request;
     // The kernel takes both together, and forgets the local address that is left out.
     const before = known?.local?.family === remote?.family ? known?.local : undefined;
     const local = request.local ?? before;
     const settings = settingsOf(id, request, local, known?.transport);
-    const { routes, ...others } = request;
-    const hasOthers = Object.values(others).some((value) => value !== undefined);
+    const { routes } = request;
+    const hasOthers = changesPeer(request);
     if (hasOthers) {
       this.#requests.do((to, seq) => peerSet(to, this.#target, seq, settings));
     }
@@ -264,7 +270,7 @@ export class OvpnInterface implements BackendInterface {
     );
   }
 
-  async peer(id: number): Promise<BackendPeer> {
+  peer(id: number): BackendPeer {
     const [peer] = this.#requests.ask(
       (to, seq) => peerGet(to, this.#target, seq, id),
       (message) => this.#peerOf(message),
@@ -316,7 +322,7 @@ export class OvpnInterface implements BackendInterface {
     return [...found.values()];
   }
 
-  installKey(peer: number, key: KeyRequest): Promise<void> {
+  installKey(peer: number, key: KeyRequest): Maybe<void> {
     return this.#keys.install(peer, key);
   }
 
@@ -324,7 +330,7 @@ export class OvpnInterface implements BackendInterface {
     return this.#keys.installNow(items);
   }
 
-  async swapKeys(peer: number): Promise<void> {
+  swapKeys(peer: number): void {
     this.#keys.swap(peer);
   }
 
@@ -332,11 +338,11 @@ export class OvpnInterface implements BackendInterface {
     return this.#keys.swapNow(items);
   }
 
-  async deleteKey(peer: number, slot: KeySlot): Promise<void> {
+  deleteKey(peer: number, slot: KeySlot): void {
     this.#keys.delete(peer, slot);
   }
 
-  keys(peer: number): Promise<KeyInfo[]> {
+  keys(peer: number): KeyInfo[] {
     return this.#keys.list(peer, () => this.peer(peer));
   }
 
@@ -378,6 +384,11 @@ export class OvpnInterface implements BackendInterface {
     if (remote)
       this.#floatWatch?.set(peer, { address: remote.text, port: remote.port, scopeId: remote.scopeId });
   }
+}
+
+/** Whether there is anything in it but routes, which are the system's. */
+function changesPeer({ remote, local, vpn4, vpn6, keepalive, txId }: PeerFields): boolean {
+  return (remote ?? local ?? vpn4 ?? vpn6 ?? keepalive ?? txId) !== undefined;
 }
 
 function newPeerOf(request: AddPeerRequest, socket: UdpTransport | TcpTransport): NewPeer {

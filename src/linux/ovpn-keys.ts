@@ -3,6 +3,7 @@
  */
 import type { KeyRequest, Outcome } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
+import type { Maybe } from "../core/maybe.ts";
 import type { KeyInfo, KeySlot } from "../core/model.ts";
 import { decodeKey } from "./ovpn/replies.ts";
 import { type KeyDirection, keyDel, keyGet, keyNew, keySwap, type NewKey } from "./ovpn/requests.ts";
@@ -25,7 +26,7 @@ export class OvpnKeys {
     this.#warmCiphers = warmCiphers;
   }
 
-  async install(peer: number, key: KeyRequest): Promise<void> {
+  install(peer: number, key: KeyRequest): Maybe<void> {
     const request = newKeyOf(peer, key);
     if (!this.#warmCiphers.has(request.cipher)) return this.#installFirst(request);
     const { target } = this.#requests;
@@ -59,7 +60,7 @@ export class OvpnKeys {
   }
 
   /** @param ask fails if there is no such peer */
-  async list(peer: number, ask: () => Promise<unknown>): Promise<KeyInfo[]> {
+  list(peer: number, ask: () => unknown): KeyInfo[] {
     const { target } = this.#requests;
     const keys: KeyInfo[] = [];
     for (const slot of ["primary", "secondary"] as const) {
@@ -69,7 +70,7 @@ export class OvpnKeys {
       } catch (error) {
         // ENOENT for an empty slot as for an unknown peer: the text tells, and where it does not, peer-get does.
         if (!DcoError.is(error) || error.code !== "not-found") throw error;
-        if (!error.message.includes("slot")) await ask();
+        if (!error.message.includes("slot")) ask();
       }
     }
     return keys;

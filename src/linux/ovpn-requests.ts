@@ -2,9 +2,10 @@
  * Requests to the module about one interface, with its refusals in the contract's words.
  */
 import { DcoError } from "../core/errors.ts";
+import type { FamilyFormat } from "../netlink/formats.ts";
+import type { Build, Decode, NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { NamespaceContext } from "./context.ts";
-import { type FamilyFormat, ovpnFormat } from "./formats.ts";
-import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
+import { ovpnFormat } from "./formats.ts";
 import type { OvpnTarget } from "./ovpn/requests.ts";
 import { describeRefusal } from "./ovpn-errors.ts";
 
@@ -38,7 +39,12 @@ export class OvpnRequests {
 
   /** One request that the kernel answers at once. */
   do(build: Build): void {
-    this.ask(build, () => undefined);
+    try {
+      this.#context.genl.command(this.#format, build);
+      if (this.#right === "unknown") this.#right = "had";
+    } catch (error) {
+      throw this.#refused(error);
+    }
   }
 
   /** The same, with what `decode` makes of the answer. */

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { DcoError } from "../../../src/core/errors.ts";
 import { Dumps } from "../../../src/linux/dumps.ts";
 import { ovpnFormat } from "../../../src/linux/formats.ts";
-import type { NetlinkSocket } from "../../../src/linux/netlink-socket.ts";
+import type { NetlinkSocket } from "../../../src/netlink/netlink-socket.ts";
 
 /** Sockets whose dumps a test answers. */
 function fakes() {
