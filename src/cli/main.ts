@@ -32,19 +32,26 @@ function version(): string {
   return "unknown";
 }
 
-runProgram(process.argv.slice(2), {
+// Waiting for events does not keep a process alive, and a command that waits for them is to go on.
+const alive = setInterval(() => {}, 0x7fffffff);
+
+const running = runProgram(process.argv.slice(2), {
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
   terminal: process.stdout.isTTY === true,
   input: process.stdin,
   signal: stop.signal,
   version: version(),
-}).then(
-  (status) => {
-    process.exitCode = status;
-  },
-  (error: unknown) => {
-    process.stderr.write(`dco: ${String(error)}\n`);
-    process.exitCode = 8;
-  },
-);
+});
+
+running
+  .finally(() => clearInterval(alive))
+  .then(
+    (status) => {
+      process.exitCode = status;
+    },
+    (error: unknown) => {
+      process.stderr.write(`dco: ${String(error)}\n`);
+      process.exitCode = 8;
+    },
+  );

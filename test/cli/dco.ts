@@ -2,7 +2,7 @@
  * The program `dco`, started as its users start it.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { eventually, inTime } from "../conformance/expect.ts";
@@ -21,6 +21,8 @@ export function dcoProgram(): string {
   if (program !== undefined) return program;
   mkdirSync(BUILD, { recursive: true });
   const folder = mkdtempSync(join(BUILD, "dco-"));
+  // Others than root are to run it too.
+  chmodSync(folder, 0o755);
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   program = join(folder, "dco.mjs");
   execFileSync(process.execPath, ["--no-warnings", BUNDLER, SOURCE, program]);
