@@ -51,10 +51,12 @@ function report(
   return { platform, role: settings.role, compatible, findings };
 }
 
-function finding(rule: Rule, { at, value }: Hit, platform: CompatibilityPlatform): CompatibilityFinding {
+function finding(
+  rule: Rule,
+  { at, value, missing }: Hit,
+  platform: CompatibilityPlatform,
+): CompatibilityFinding {
   const { id, effect, option, reason, replacement, source } = rule;
-  // What is missing is named by the rule, where the option that is there only needs it.
-  const missing = at !== undefined && id === "topology" && at.name !== "topology";
   return {
     rule: id,
     effect,

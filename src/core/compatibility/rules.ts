@@ -14,6 +14,8 @@ export interface Hit {
   readonly at?: ConfigDirective | undefined;
   /** Of the option, where it is no secret. */
   readonly value?: string | undefined;
+  /** The rule's own option is not there; `at` only needs it. */
+  readonly missing?: boolean;
 }
 
 /** What the rules look at besides the settings. */
@@ -278,7 +280,7 @@ export const RULES: readonly Rule[] = [
       // Until 2.6 a server's topology is net30 if nothing else is said.
       const topology = at?.args[0] ?? (platform === "linux-dco-v2" ? "net30" : "subnet");
       if (settings.role !== "server" || topology === "subnet") return [];
-      return [{ at: at ?? serverOption(settings), value: topology }];
+      return [{ at: at ?? serverOption(settings), value: topology, missing: at === undefined }];
     },
     reason: "A server with DCO needs the topology subnet: each client is reached by one address.",
     replacement: "topology subnet",
