@@ -218,13 +218,14 @@ async function refusals({ server, folder }: Scene): Promise<void> {
       ],
     ],
   ];
-  for (const [status, args] of cases) {
-    const told = await dco([...args, ...(args.includes("userspace") ? [] : at(server))]);
+  for (const [index, [status, args]] of cases.entries()) {
+    const where = args.includes("userspace") ? [] : at(server);
+    const json = index % 3 === 0;
+    const told = await dco([...args, ...where, ...(json ? ["--json"] : [])]);
     assert.equal(told.status, status, `${args.join(" ")}: ${told.out}${told.err}`);
-    assert.match(told.err, /^dco: .+\n$/, args.join(" "));
-    const json = await dco([...args, "--json", ...(args.includes("userspace") ? [] : at(server))]);
-    assert.equal(typeof JSON.parse(json.err).error.message, "string");
-    for (const piece of pieces(key)) assert.ok(!`${told.err}${json.err}`.includes(piece));
+    if (json) assert.equal(typeof JSON.parse(told.err).error.message, "string");
+    else assert.match(told.err, /^dco: .+\n$/, args.join(" "));
+    for (const piece of pieces(key)) assert.ok(!told.err.includes(piece));
   }
 }
 
