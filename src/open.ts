@@ -4,14 +4,14 @@
 import type { DcoDriver } from "./core/contract.ts";
 import { DcoError, describeError, invalid } from "./core/errors.ts";
 import { throwIfAborted } from "./core/lifetime.ts";
-import type { CallOptions, DriverInfo } from "./core/model.ts";
+import type { BackendName, CallOptions } from "./core/model.ts";
 import type { WireTrace } from "./core/trace.ts";
 import { INT_MAX, readBoolean, readChoice, readFields, readInteger, readSignal } from "./core/validate.ts";
 
 /** Options of {@link openDriver}. */
 export interface OpenDriverOptions extends CallOptions {
   /** Default `auto`: the kernel backend of this platform; see `allowUserspace`. */
-  readonly backend?: "auto" | DriverInfo["backend"];
+  readonly backend?: "auto" | BackendName;
   /**
    * `auto` may choose the userspace backend where the kernel's cannot be used: no module, no right, no native calls.
    * `driver.info.reason` says so. Default false: its interfaces are streams of packets, none of the system's.
@@ -82,17 +82,17 @@ export async function openDriver(options: OpenDriverOptions = {}): Promise<DcoDr
 type LinuxOptions = Parameters<typeof import("./linux/open.ts")["openLinuxDriver"]>[0];
 
 async function open(
-  backend: "auto" | DriverInfo["backend"],
+  backend: "auto" | BackendName,
   allowUserspace: boolean,
   linux: LinuxOptions,
 ): Promise<DcoDriver> {
-  if (backend === "userspace") return openUserspace("it was asked for by name");
+  if (backend === "userspace") return openUserspace("it was asked for by name", linux?.trace);
   if (backend !== "auto" || !allowUserspace) return openKernel(backend, linux);
   try {
     return await openPermitted(linux);
   } catch (error) {
     if (!DcoError.is(error) || !FALLS_BACK.has(error.code)) throw error;
-    return openUserspace(`the kernel's module cannot be used: ${error.message}`);
+    return openUserspace(`the kernel's module cannot be used: ${error.message}`, linux?.trace);
   }
 }
 
@@ -109,13 +109,13 @@ async function openPermitted(linux: LinuxOptions): Promise<DcoDriver> {
 /** Why a kernel's backend is not to be had, other than by a mistake in the options. */
 const FALLS_BACK: ReadonlySet<string> = new Set(["unavailable", "permission"]);
 
-async function openUserspace(reason: string): Promise<DcoDriver> {
+async function openUserspace(reason: string, trace: WireTrace | undefined): Promise<DcoDriver> {
   const { openUserspaceDriver } = await import("./userspace/open.ts");
-  return openUserspaceDriver({ reason });
+  return openUserspaceDriver({ reason, trace });
 }
 
 async function openKernel(
-  backend: "auto" | Exclude<DriverInfo["backend"], "userspace">,
+  backend: "auto" | Exclude<BackendName, "userspace">,
   linux: LinuxOptions,
 ): Promise<DcoDriver> {
   const chosen = backend === "auto" ? platformBackend() : backend;
@@ -133,7 +133,7 @@ async function openKernel(
   return openLinuxDriver(linux);
 }
 
-function platformBackend(): DriverInfo["backend"] {
+function platformBackend(): BackendName {
   switch (process.platform) {
     case "linux":
       return "linux";

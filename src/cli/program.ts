@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { printable } from "../core/compatibility/parse.ts";
 import type { DcoDriver } from "../core/contract.ts";
 import { DcoError } from "../core/errors.ts";
-import type { DriverInfo } from "../core/model.ts";
+import type { BackendName } from "../core/model.ts";
 import type { WireTrace } from "../core/trace.ts";
 import { openDriver } from "../open.ts";
 import { type Command, type Context, GLOBAL_OPTIONS, type OptionSpec, Values } from "./command.ts";
@@ -97,7 +97,7 @@ async function runCommand(
     driver: () => {
       driver ??= open({
         // What is not one of the names is refused there.
-        backend: (values.text("backend") ?? "auto") as "auto" | DriverInfo["backend"],
+        backend: (values.text("backend") ?? "auto") as "auto" | BackendName,
         signal,
         ...(trace === undefined ? {} : { trace }),
       });

@@ -102,6 +102,8 @@ export interface Capabilities {
   readonly linkDown: boolean;
   /** The interface is the operating system's, with addresses and routes; else its packets are a stream. */
   readonly systemInterface: boolean;
+  /** `createInterface({ device: "tun" })` of the userspace backend: an interface that is the operating system's. */
+  readonly tunDevice: boolean;
   /** An interface outlives the process that made it, with its peers. */
   readonly survivesProcess: boolean;
   /** `adoptInterface` as owner. */

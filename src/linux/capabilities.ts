@@ -53,6 +53,7 @@ export function ovpnCapabilities(has71: boolean): Capabilities {
     linkFollowsPeer: true,
     linkDown: true,
     systemInterface: true,
+    tunDevice: false,
     survivesProcess: true,
     adoptInterface: true,
     observe: true,

@@ -59,6 +59,7 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
     linkFollowsPeer: false,
     linkDown: true,
     systemInterface: true,
+    tunDevice: false,
     survivesProcess: true,
     adoptInterface: true,
     observe: true,

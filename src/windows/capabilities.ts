@@ -78,6 +78,7 @@ export function windowsCapabilities(facts: WindowsFacts, mode?: InterfaceMode): 
     linkFollowsPeer: false,
     linkDown: false,
     systemInterface: true,
+    tunDevice: false,
     survivesProcess: false,
     adoptInterface: true,
     observe: false,

@@ -11,6 +11,7 @@ import type {
   TransportProtocol,
 } from "../../../src/core/model.ts";
 import { Cleanups } from "../cleanups.ts";
+import { pingOneByOne } from "../pings.ts";
 import type {
   ClosableWorld,
   ForeignListener,
@@ -18,12 +19,13 @@ import type {
   ForeignSocket,
   ForeignStream,
   PingOptions,
+  PingResult,
   Site,
 } from "../world.ts";
 import { runChildSync } from "./child.ts";
 import type { LinuxSite, Network } from "./network.ts";
 import { startOwner } from "./owner.ts";
-import { startPing } from "./ping.ts";
+import { MOST_UNDER_WAY, startPing } from "./ping.ts";
 import { openForeignSocket } from "./socket.ts";
 import { connectForeign, listenForeign } from "./stream.ts";
 import { inspectInterface } from "./system.ts";
@@ -38,6 +40,8 @@ export class LinuxWorld implements ClosableWorld {
   readonly protocol: TransportProtocol;
   readonly server: LinuxSite;
   readonly clients: readonly [LinuxSite, LinuxSite, LinuxSite];
+  /** Pings that need not be answered when they are stopped. */
+  protected readonly mostUnderWay: number = MOST_UNDER_WAY;
   readonly #network: Network;
   readonly #open: OpenLinux;
   readonly #cleanups = new Cleanups();
@@ -88,12 +92,18 @@ export class LinuxWorld implements ClosableWorld {
     this.#cleanups.add(cleanup);
   }
 
-  async ping(from: Site, to: string, options: PingOptions = {}) {
+  async ping(from: Site, to: string, options: PingOptions = {}): Promise<PingResult> {
     return startPing(this.#network.at(from), to, { count: 3, ...options }).stop();
   }
 
+  /** Where it is this process that carries the packets. */
+  protected pingOneByOne(from: Site, to: string, options: PingOptions): Promise<PingResult> {
+    const ping = (one: PingOptions) => startPing(this.#network.at(from), to, one).stop();
+    return pingOneByOne(options, ping);
+  }
+
   async startPing(from: Site, to: string, options: PingOptions = {}) {
-    const ping = startPing(this.#network.at(from), to, options);
+    const ping = startPing(this.#network.at(from), to, options, this.mostUnderWay);
     this.onClose(() => ping.stop().catch(() => {}));
     return ping;
   }
@@ -129,11 +139,11 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   async addInterface(site: Site, name: string): Promise<void> {
-    await this.#addLink(site, name, "ovpn");
+    await this.addLink(site, name, `ip link add ${name} type ovpn`);
   }
 
   async addOtherInterface(site: Site, name: string): Promise<void> {
-    await this.#addLink(site, name, "bridge");
+    await this.addLink(site, name, `ip link add ${name} type bridge`);
   }
 
   async setUp(site: Site, name: string, up: boolean): Promise<void> {
@@ -172,9 +182,9 @@ export class LinuxWorld implements ClosableWorld {
     return this.#cleanups.run();
   }
 
-  async #addLink(site: Site, name: string, kind: string): Promise<void> {
+  protected async addLink(site: Site, name: string, command: string): Promise<void> {
     const at = this.#network.at(site);
-    await at.run(`ip link add ${name} type ${kind}`);
+    await at.run(command);
     this.onClose(() => at.run(`ip link del ${name}`).catch(() => {}));
   }
 

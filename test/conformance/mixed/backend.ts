@@ -11,96 +11,63 @@ import type {
 } from "../../../src/core/backend.ts";
 import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { InterfaceInfo } from "../../../src/core/model.ts";
-import { WireTracer } from "../../../src/core/trace.ts";
-import { loadFfi } from "../../../src/ffi/index.ts";
-import { createPosix, type Posix } from "../../../src/ffi/posix.ts";
-import { LinuxBackend } from "../../../src/linux/backend.ts";
-import { UserspaceBackend } from "../../../src/userspace/backend.ts";
 import { Registry } from "../../../src/userspace/registry.ts";
-import { withinNamespace } from "./namespace.ts";
+import { bothOf } from "../both.ts";
+import type { Site } from "../world.ts";
+import type { MixedBackends } from "./platform.ts";
 
-/** Bytes of room for events, as `openDriver` has it. */
-const EVENT_BUFFER = 8 * 1024 * 1024;
-
-/** What both can do, where a case asks the driver rather than an interface. */
-function bothOf(one: Capabilities, other: Capabilities): Capabilities {
-  const both: Record<string, unknown> = { ...one };
-  for (const [name, value] of Object.entries(other)) {
-    const mine = both[name];
-    if (typeof mine === "boolean") both[name] = mine && value;
-    else if (Array.isArray(mine)) both[name] = mine.filter((each) => (value as unknown[]).includes(each));
-  }
-  // Either end may tell by looking.
-  return { ...(both as unknown as Capabilities), floatEvent: one.floatEvent, eventQueue: undefined };
-}
-
-/** See the module's comment. A site is where the option `namespace` says. */
+/** See the module's comment. */
 export class MixedBackend implements BackendDriver {
   readonly info;
   readonly capabilities: Capabilities;
   readonly rules: BackendRules;
-  readonly #posix: Posix;
-  readonly #linux: LinuxBackend;
-  readonly #userspace: ReadonlyMap<string, UserspaceBackend>;
+  readonly #siteOf: MixedBackends["siteOf"];
+  readonly #kernel: BackendDriver;
+  readonly #userspace: ReadonlyMap<unknown, ReturnType<MixedBackends["openUserspace"]>>;
 
   private constructor(
-    posix: Posix,
-    linux: LinuxBackend,
-    userspaceAt: readonly string[],
+    kernel: BackendDriver,
+    { siteOf, openUserspace, userspaceCapabilities }: MixedBackends,
+    userspaceAt: readonly Site[],
     firstPacketId: number,
   ) {
-    this.#posix = posix;
-    this.#linux = linux;
+    this.#siteOf = siteOf;
+    this.#kernel = kernel;
     this.#userspace = new Map(
-      userspaceAt.map((namespace) => [
-        namespace,
-        new UserspaceBackend({ registry: new Registry(), firstPacketId }),
-      ]),
+      userspaceAt.map(({ extras }) => {
+        const site = siteOf(extras as Extras);
+        return [site, openUserspace(site, { registry: new Registry(), firstPacketId })];
+      }),
     );
-    this.info = linux.info;
-    this.rules = linux.rules;
-    this.capabilities = bothOf(linux.capabilities, new UserspaceBackend().capabilities);
+    this.info = kernel.info;
+    this.rules = kernel.rules;
+    this.capabilities = bothOf(kernel.capabilities, userspaceCapabilities);
   }
 
   /**
-   * @param userspaceAt namespaces of the sites with the userspace backend
+   * @param userspaceAt the sites with the userspace backend
    * @param firstPacketId of its keys
    */
-  static async open(userspaceAt: readonly string[], firstPacketId = 1): Promise<MixedBackend> {
-    const ffi = loadFfi();
-    const posix = createPosix(ffi);
-    const linux = await LinuxBackend.open({
-      ffi,
-      posix,
-      tracer: new WireTracer(undefined),
-      eventTransport: "auto",
-      eventBuffer: EVENT_BUFFER,
-    });
-    return new MixedBackend(posix, linux, userspaceAt, firstPacketId);
+  static async open(
+    backends: MixedBackends,
+    userspaceAt: readonly Site[],
+    firstPacketId = 1,
+  ): Promise<MixedBackend> {
+    return new MixedBackend(await backends.openKernel(), backends, userspaceAt, firstPacketId);
   }
 
   async createInterface(
     request: CreateInterfaceRequest,
     signal: AbortSignal | undefined,
   ): Promise<BackendInterface> {
-    const namespace = request.extras["namespace"] as string;
-    const userspace = this.#userspace.get(namespace);
-    if (userspace === undefined) {
-      const made = await this.#linux.createInterface(request);
-      return Object.defineProperty(made, "capabilities", { value: this.#linux.capabilities });
-    }
-    const made = await userspace.createInterface(request);
-    // Its sockets belong to the site, as those of a process there would.
-    const openTransport = made.openTransport.bind(made);
-    const listen = made.listen.bind(made);
-    made.openTransport = (...args) => withinNamespace(this.#posix, namespace, () => openTransport(...args));
-    made.listen = (...args) => withinNamespace(this.#posix, namespace, () => listen(...args));
-    signal?.throwIfAborted();
-    return Object.defineProperty(made, "capabilities", { value: userspace.capabilities });
+    const userspace = this.#userspace.get(this.#siteOf(request.extras));
+    if (userspace) return userspace.createInterface(request);
+    const made = await this.#kernel.createInterface(request, signal);
+    return Object.defineProperty(made, "capabilities", { value: this.#kernel.capabilities });
   }
 
-  adoptInterface(request: AdoptInterfaceRequest): Promise<BackendInterface> {
-    return this.#linux.adoptInterface(request);
+  adoptInterface(request: AdoptInterfaceRequest, signal: AbortSignal | undefined): Promise<BackendInterface> {
+    return this.#kernel.adoptInterface(request, signal);
   }
 
   listInterfaces(extras: Extras): Promise<InterfaceInfo[]> {
@@ -112,10 +79,10 @@ export class MixedBackend implements BackendDriver {
   }
 
   close(): Promise<void> {
-    return this.#linux.close();
+    return this.#kernel.close();
   }
 
   #at(extras: Extras): Pick<BackendDriver, "listInterfaces" | "deleteInterface"> {
-    return this.#userspace.get(extras["namespace"] as string) ?? this.#linux;
+    return this.#userspace.get(this.#siteOf(extras)) ?? this.#kernel;
   }
 }

@@ -15,6 +15,9 @@ import type {
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
 import { Cleanups } from "../cleanups.ts";
 import { inTime } from "../expect.ts";
+import type { Place } from "../linux/place.ts";
+import { openForeignSocket } from "../linux/socket.ts";
+import { connectForeign, listenForeign } from "../linux/stream.ts";
 import type {
   ClosableWorld,
   ForeignListener,
@@ -25,31 +28,53 @@ import type {
   SystemInterface,
   World,
 } from "../world.ts";
-import { SECOND } from "./clock.ts";
-import { makeSite, SitesBackend, type UserspaceSite } from "./sites.ts";
+import { fastClock } from "./clock.ts";
+import { type MakeHost, makeSite, SitesBackend, type UserspaceSite } from "./sites.ts";
 import { acceptStreams, connectStream } from "./streams.ts";
+
+/** What a world is made of. */
+export interface UserspaceWorldParts {
+  /** The first three numbers of the sites' addresses, of loopback. */
+  readonly network: string;
+  readonly protocol: TransportProtocol;
+  /** How many times faster than the real one the clock goes. */
+  readonly haste: number;
+  readonly server: MakeHost;
+  readonly clients: MakeHost;
+  /** The site whose backend is under test. */
+  readonly judged: "server" | "client1";
+}
+
+/** Sockets can be had with their descriptors, to give them to a transport. */
+const HAS_DESCRIPTORS = process.platform === "linux";
+
+/** A site is an address of this host's. */
+function placeOf({ ipv4, ipv6 }: Site): Place {
+  return { ipv4, ipv6 };
+}
 
 /** See {@link ClosableWorld}. */
 export class UserspaceWorld implements ClosableWorld {
   readonly driver: DcoDriver;
-  readonly second = SECOND;
+  readonly second: number;
   readonly protocol: TransportProtocol;
   readonly server: UserspaceSite;
   readonly clients: readonly [UserspaceSite, UserspaceSite, UserspaceSite];
   readonly #network: string;
+  readonly #judged: string;
   readonly #cleanups = new Cleanups();
   #nextAddress = 100;
 
-  /** @param network the first three numbers of the sites' addresses, of loopback */
-  constructor(network: string, protocol: TransportProtocol) {
+  constructor({ network, protocol, haste, server, clients, judged }: UserspaceWorldParts) {
     this.#network = network;
+    this.#judged = judged;
     this.protocol = protocol;
-    this.server = makeSite("server", `${network}.1`);
-    this.clients = [2, 3, 4].map((last) => makeSite(`client${last - 1}`, `${network}.${last}`)) as [
-      UserspaceSite,
-      UserspaceSite,
-      UserspaceSite,
-    ];
+    this.second = 1000 / haste;
+    const clock = fastClock(haste);
+    this.server = makeSite("server", `${network}.1`, server(clock));
+    this.clients = [2, 3, 4].map((last) =>
+      makeSite(`client${last - 1}`, `${network}.${last}`, clients(clock)),
+    ) as [UserspaceSite, UserspaceSite, UserspaceSite];
     this.driver = this.#driver();
   }
 
@@ -58,10 +83,14 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   /** Interfaces that are still there. */
-  get interfaces(): string[] {
-    return [this.server, ...this.clients].flatMap(({ name, registry }) =>
-      registry.all().map((each) => `interface ${each.name} at ${name}`),
-    );
+  async interfaces(): Promise<string[]> {
+    const found: string[] = [];
+    for (const { name: site, backends } of [this.server, ...this.clients]) {
+      const backend = backends.openBackend();
+      for (const { name } of await backend.listInterfaces({})) found.push(`interface ${name} at ${site}`);
+      await backend.close();
+    }
+    return found;
   }
 
   /** The same world, with drivers whose keys begin with this packet id. */
@@ -124,11 +153,10 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   async inspect(site: Site, name: string): Promise<SystemInterface | undefined> {
-    const { registry, host } = this.#at(site);
-    const found = registry.get(name)?.info;
+    const found = (await this.driver.listInterfaces(site.extras)).find((each) => each.name === name);
     if (found === undefined) return undefined;
     const { up, mtu } = found;
-    return { up, mtu, addresses: host.addressesOf(name).sort(), routes: [] };
+    return { up, mtu, addresses: this.#at(site).host.addressesOf(name).sort(), routes: [] };
   }
 
   /** By another driver: there are no other means. */
@@ -145,6 +173,11 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   async openSocket(site: Site, family: 4 | 6): Promise<ForeignSocket> {
+    if (HAS_DESCRIPTORS) {
+      const socket = openForeignSocket(placeOf(site), family);
+      this.onClose(() => socket.close());
+      return socket;
+    }
     const socket = createSocket(family === 6 ? "udp6" : "udp4");
     const packets: Buffer[] = [];
     socket.on("message", (packet) => {
@@ -174,15 +207,16 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   async connectStream(site: Site, remote: Endpoint): Promise<ForeignStream> {
-    const stream = await connectStream(site.ipv4, remote);
-    this.onClose(() => stream.close());
-    return stream;
+    const stream = HAS_DESCRIPTORS
+      ? await connectForeign(placeOf(site), remote)
+      : await connectStream(site.ipv4, remote);
+    return this.#keep(stream);
   }
 
   async acceptStreams(site: Site, family: 4 | 6): Promise<ForeignListener> {
-    const listener = await acceptStreams(family === 6 ? site.ipv6 : site.ipv4);
-    this.onClose(() => listener.close());
-    return listener;
+    if (!HAS_DESCRIPTORS) return this.#keep(await acceptStreams(family === 6 ? site.ipv6 : site.ipv4));
+    const listener = this.#keep(listenForeign(placeOf(site), family));
+    return { ...listener, accept: async () => this.#keep(await listener.accept()) };
   }
 
   moveAddress = absent("addresses that move");
@@ -197,9 +231,16 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   #driver(firstPacketId?: number): DcoDriver {
-    const driver = new CoreDriver(new SitesBackend([this.server, ...this.clients], firstPacketId));
+    const options = firstPacketId === undefined ? {} : { firstPacketId };
+    const sites = [this.server, ...this.clients];
+    const driver = new CoreDriver(new SitesBackend(sites, this.#judged, options));
     this.onClose(() => driver.close());
     return driver;
+  }
+
+  #keep<T extends { close(): Promise<void> }>(what: T): T {
+    this.onClose(() => what.close());
+    return what;
   }
 
   #at(site: Site): UserspaceSite {
