@@ -197,6 +197,11 @@ console.log(JSON.stringify([other === DcoError, error instanceof DcoError, DcoEr
       version,
     );
   });
+  check("the program dco runs the suite", () => {
+    const dco = join(project, "node_modules", ".bin", "dco");
+    const told = output(project, dco, ["conformance", "--filter", "keys: "]);
+    if (!/^[2-9]\d passed, 0 failed, 0 skipped$/m.test(told)) throw new Error(told);
+  });
   for (const [file, bind] of [
     ["suite.mjs", `import * as suite from "${name}/conformance";`],
     ["suite.cjs", `const suite = require("${name}/conformance");`],

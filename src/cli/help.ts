@@ -5,7 +5,7 @@ import { type Command, GLOBAL_OPTIONS, type OptionSpec } from "./command.ts";
 import { COMMANDS } from "./commands/index.ts";
 
 const EXIT_CODES = `Exit status
-  0 done, or yes      1 no (check, doctor)      2 wrong command line or option    3 not there
+  0 done, or yes      1 no (check, doctor, conformance)   2 wrong command line or option   3 not there
   4 there already     5 not permitted           6 no DCO here                     7 this kernel cannot
   8 any other failure                           130 interrupted before it was done`;
 

@@ -5,6 +5,7 @@ import type { Command } from "../command.ts";
 import { CAPABILITY_COMMANDS } from "./capabilities.ts";
 import { CHECK_COMMANDS } from "./check.ts";
 import { COMPLETION_COMMANDS } from "./completion.ts";
+import { CONFORMANCE_COMMANDS } from "./conformance.ts";
 import { DOCTOR_COMMANDS } from "./doctor.ts";
 import { EVENT_COMMANDS } from "./events.ts";
 import { INTERFACE_COMMANDS } from "./interfaces.ts";
@@ -25,5 +26,6 @@ export const COMMANDS: readonly Command[] = [
   ...EVENT_COMMANDS,
   ...TOP_COMMANDS,
   ...TRACE_COMMANDS,
+  ...CONFORMANCE_COMMANDS,
   ...COMPLETION_COMMANDS,
 ];
