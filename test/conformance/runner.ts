@@ -29,7 +29,10 @@ export function caseName({ group, name }: Case, variant: string | undefined): st
 
 /** Why the subject cannot be held to a case, or undefined. */
 export function whatIsMissing(subject: Subject, each: Case): string | undefined {
-  return each.needs?.(subject.capabilities, subject.sites ?? HOSTS);
+  return (
+    subject.exceptions?.get(`${each.group}: ${each.name}`) ??
+    each.needs?.(subject.capabilities, subject.sites ?? HOSTS)
+  );
 }
 
 /**
@@ -88,7 +91,7 @@ export class Runner {
 
   async #one(subject: Subject, each: Case, leaks: LeakCheck): Promise<CaseResult> {
     const name = caseName(each, subject.variant);
-    const missing = subject.exceptions?.get(`${each.group}: ${each.name}`) ?? whatIsMissing(subject, each);
+    const missing = whatIsMissing(subject, each);
     if (missing !== undefined) return this.#report({ name, result: "skip", reason: missing });
     const began = performance.now();
     const failures = await attemptCase(subject, each, leaks);

@@ -14,7 +14,7 @@ import type { AddPeerOptions, Endpoint } from "../../../src/core/model.ts";
 import { WireTracer } from "../../../src/core/trace.ts";
 import { parseEndpoint, parsePrefix } from "../../../src/core/validate.ts";
 import { loadFfi } from "../../../src/ffi/index.ts";
-import type { Outcome } from "../../../src/windows/device.ts";
+import type { Outcome, Pending } from "../../../src/windows/device.ts";
 import { OvpnExchange } from "../../../src/windows/exchange.ts";
 import type { WindowsDco } from "../../../src/windows/index.ts";
 import { type IoctlName, ioctlCode } from "../../../src/windows/ioctl.ts";
@@ -34,6 +34,9 @@ const NOWHERE = "192.0.2.99:1194";
 
 const STATUS_CONNECTION_ABORTED = 0xc0000241;
 const STATUS_CONNECTION_DISCONNECTED = 0xc000020c;
+
+/** How often the event loop's delay is compared. */
+const LOOP_TRIES = 5;
 
 /** An adapter that is open, and the simulator behind it. */
 interface Opened {
@@ -468,11 +471,20 @@ const cases: Omit<Case, "group">[] = [
       const { path, at, devices } = await freePath(world);
       const device = devices.open(path, "exclusive");
       try {
-        const idle = await delayOfLoop();
-        const reads = Array.from({ length: 100 }, () => device.read(2076));
-        assert.equal((await simulator.at(at).state()).pendingReads, 100);
-        const loaded = await delayOfLoop();
-        assert.ok(loaded - idle <= 20, `the 99th percentile is ${loaded} ms, of an idle loop ${idle} ms`);
+        let reads: Pending[] = [];
+        const tries: string[] = [];
+        // A machine that does other things delays any loop now and then; requests that stop it would do so each time.
+        for (let n = 0; n < LOOP_TRIES; n++) {
+          const idle = await delayOfLoop();
+          reads = Array.from({ length: 100 }, () => device.read(2076));
+          assert.equal((await simulator.at(at).state()).pendingReads, 100);
+          const loaded = await delayOfLoop();
+          tries.push(`${loaded.toFixed(1)} ms, of an idle loop ${idle.toFixed(1)} ms`);
+          if (loaded - idle <= 20) break;
+          assert.ok(n < LOOP_TRIES - 1, `the 99th percentile is ${tries.join("; ")}`);
+          for (const { cancel } of reads) cancel();
+          await Promise.all(reads.map(({ outcome }) => outcome));
+        }
         for (const { cancel } of reads.slice(0, 50)) cancel();
         const half = await Promise.all(reads.slice(0, 50).map(({ outcome }) => outcome));
         assert.ok(half.every(isCancelled));

@@ -11,7 +11,7 @@ import { LOSE_WAKE_UPS, Simulator } from "../simulator.ts";
 
 /** The simulator's installer, from ci/wine. */
 const INSTALLER = process.env["DCOKIT_INSTALLER"] ?? "";
-const install = (...words: string[]) => promisify(execFile)(INSTALLER, words);
+const install = (...words: string[]) => promisify(execFile)(INSTALLER, words, { timeout: 25_000 });
 
 const control = (name: string, run: (scene: Scene) => Promise<void>, flags = 0): Case => ({
   group: "the adapter",
@@ -86,6 +86,8 @@ export const controlCases: readonly Case[] = [
   {
     group: "the adapter",
     name: "removed while it is open: what waits ends, later requests fail, the others stay; it can be added anew",
+    // Two programs, which load Windows' set-up libraries.
+    timeoutMs: 60_000,
     async run() {
       const first = new Simulator(0);
       const last = (await first.state()).adapters - 1;
