@@ -7,11 +7,20 @@
  * compiler, which rewrites class fields.)
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { build, type Options } from "tsup";
 import { buildConformance, placeOfTypes } from "./build-conformance.ts";
-import { entryPoints, inRoot } from "./paths.ts";
+import { entryPoints, inRoot, programs } from "./paths.ts";
 
 type Plugin = NonNullable<Options["esbuildPlugins"]>[number];
 
@@ -19,8 +28,8 @@ type Plugin = NonNullable<Options["esbuildPlugins"]>[number];
 const stamp = inRoot("build", "dist.stamp");
 const started = new Date();
 
-/** Of the backends that this release does not have there is only a plan, to which nothing leads. */
-const PLANNED = /^src[/\\](?:windows|linux[/\\]legacy)/;
+/** Of the backend that this release does not have there is only a plan, to which nothing leads. */
+const PLANNED = /^src[/\\]linux[/\\]legacy/;
 
 /** Leaves imports of the other source files as imports, of what those become. */
 const keepModules: Plugin = {
@@ -123,6 +132,8 @@ await buildCode("cjs");
 await buildConformance();
 buildTypes();
 checkEntryPoints();
+// npm does it where it installs the package; here it is for who starts it from a checkout.
+for (const program of programs()) chmodSync(inRoot(program), 0o755);
 mkdirSync("build", { recursive: true });
 writeFileSync(stamp, "");
 // A source that was saved while the build ran is newer than this.

@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 import { buildSync, formatMessagesSync } from "esbuild";
 import { entryPoints, inRoot, manifest } from "./paths.ts";
 
-const { name, scripts } = manifest();
+const { name, scripts, version } = manifest();
 const subpaths = entryPoints().map(([subpath]) => name + subpath.slice(1));
 const work = realpathSync(mkdtempSync(join(tmpdir(), "dcokit package ")));
 const project = join(work, "project");
@@ -189,6 +189,18 @@ console.log(JSON.stringify([other === DcoError, error instanceof DcoError, DcoEr
 `,
     );
     same("[one class, instanceof, is]", JSON.parse(node(project, "both.mjs")), [false, true, true]);
+  });
+  check("the program dco runs, and knows its version", () => {
+    same(
+      "dco --version",
+      output(project, join(project, "node_modules", ".bin", "dco"), ["--version"]).trim(),
+      version,
+    );
+  });
+  check("the program dco runs the suite", () => {
+    const dco = join(project, "node_modules", ".bin", "dco");
+    const told = output(project, dco, ["conformance", "--filter", "keys: "]);
+    if (!/^[2-9]\d passed, 0 failed, 0 skipped$/m.test(told)) throw new Error(told);
   });
   for (const [file, bind] of [
     ["suite.mjs", `import * as suite from "${name}/conformance";`],

@@ -22,6 +22,7 @@ export interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly exports: Readonly<Record<string, ExportTarget | string>>;
+  readonly bin: Readonly<Record<string, string>>;
   readonly scripts: Readonly<Record<string, string>>;
 }
 
@@ -35,4 +36,9 @@ export function entryPoints(): [subpath: string, target: ExportTarget][] {
   return Object.entries(manifest().exports).filter(
     (entry): entry is [string, ExportTarget] => typeof entry[1] !== "string",
   );
+}
+
+/** The programs of the package, by their paths. */
+export function programs(): string[] {
+  return Object.values(manifest().bin);
 }

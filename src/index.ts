@@ -2,6 +2,19 @@
  * dcokit: one typed interface over OpenVPN Data Channel Offload in the kernels of Linux, FreeBSD and Windows.
  */
 export type { Capabilities, CapabilityName } from "./core/capabilities.ts";
+export { checkCompatibility } from "./core/compatibility/check.ts";
+export { CONFIG_LIMITS, type ParseConfigOptions, parseConfig } from "./core/compatibility/parse.ts";
+export { type ReadConfigOptions, readConfig } from "./core/compatibility/read.ts";
+export {
+  COMPATIBILITY_PLATFORMS,
+  type CompatibilityEffect,
+  type CompatibilityFinding,
+  type CompatibilityOptions,
+  type CompatibilityPlatform,
+  type CompatibilityReport,
+  type ConfigDirective,
+  type ConfigRole,
+} from "./core/compatibility/types.ts";
 export type { DcoDriver, DcoInterface, Listener, Transport } from "./core/contract.ts";
 export {
   DCO_ERROR_CODES,

@@ -119,19 +119,31 @@ async function openKernel(
   linux: LinuxOptions,
 ): Promise<DcoDriver> {
   const chosen = backend === "auto" ? platformBackend() : backend;
-  if (chosen !== "linux" && chosen !== "freebsd") {
+  const platform = PLATFORMS[chosen];
+  if (platform === undefined) {
     throw new DcoError("unavailable", `this release of dcokit has no ${chosen} backend`);
   }
-  if (process.platform !== chosen) {
+  if (process.platform !== platform) {
     throw new DcoError("unavailable", `the ${chosen} backend does not run on ${process.platform}`);
   }
   if (chosen === "freebsd") {
     const { openFreebsdDriver } = await import("./freebsd/open.ts");
     return openFreebsdDriver({ ffi: linux?.ffi, trace: linux?.trace });
   }
+  if (chosen === "windows") {
+    const { openWindowsDriver } = await import("./windows/open.ts");
+    return openWindowsDriver({ trace: linux?.trace });
+  }
   const { openLinuxDriver } = await import("./linux/open.ts");
   return openLinuxDriver(linux);
 }
+
+/** Where the backends of this release run. */
+const PLATFORMS: Readonly<Partial<Record<BackendName, NodeJS.Platform>>> = {
+  linux: "linux",
+  freebsd: "freebsd",
+  windows: "win32",
+};
 
 function platformBackend(): BackendName {
   switch (process.platform) {

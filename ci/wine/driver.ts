@@ -1,4 +1,4 @@
-/** Builds the simulator driver and its installer with mingw, and installs it as two adapters. */
+/** Builds the simulator driver and its installer with mingw, and installs it as some adapters. */
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
@@ -22,7 +22,7 @@ import type { WineSession } from "./session.ts";
 const KERNEL_HEADERS = "/usr/x86_64-w64-mingw32/include/ddk";
 
 /** Adapters that are installed: ROOT\NET\0000 and so on. */
-export const ADAPTERS = 2;
+export const ADAPTERS = 5;
 
 /** Seconds for what takes about two. */
 const INSTALL_SECONDS = 60;

@@ -15,6 +15,13 @@ export interface Suite {
 export const SUITES: readonly Suite[] = [
   { name: "simulator", entry: "test/windows/run.ts", args: [], flags: ["--expose-gc"], seconds: 300 },
   {
+    name: "windows",
+    entry: "test/conformance/run.ts",
+    args: ["--subject", "windows"],
+    flags: ["--expose-gc"],
+    seconds: 600,
+  },
+  {
     name: "userspace",
     entry: "test/conformance/run.ts",
     args: ["--subject", "userspace"],

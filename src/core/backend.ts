@@ -114,6 +114,7 @@ export interface ListenRequest {
 export interface PeerFields {
   readonly remote: IpEndpoint | undefined;
   readonly local: IpAddress | undefined;
+  /** Of `setPeer`: the unspecified address takes away what is there. The same for the other family. */
   readonly vpn4: Uint8Array | undefined;
   readonly vpn6: Uint8Array | undefined;
   readonly routes: readonly IpPrefix[] | undefined;

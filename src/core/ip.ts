@@ -5,6 +5,11 @@
 /** The first 12 bytes of an IPv4-mapped IPv6 address, `::ffff:0:0/96` (RFC 4291, 2.5.5.2). */
 const MAPPED_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
+/** `0.0.0.0`, `::`. */
+export function isUnspecified(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
 /** The code of `0`, and that of a dot counted from there. */
 const ZERO = 48;
 const DOT = -2;

@@ -282,7 +282,8 @@ export interface SetPeerOptions {
   readonly remote?: EndpointInput;
   /** Only together with `remote`. */
   readonly local?: string;
-  readonly vpn?: VpnAddresses;
+  /** `null` takes an address away; one must remain. */
+  readonly vpn?: { readonly [Family in keyof VpnAddresses]: VpnAddresses[Family] | null };
   readonly routes?: readonly string[];
   readonly keepalive?: Keepalive | "off";
   readonly txId?: number;

@@ -2,7 +2,7 @@
  * The peers of an interface: which lives, in which generation, and which end of which life an event means.
  */
 import type { AddPeerRequest, BackendPeer, PeerFields } from "./backend.ts";
-import { formatIp } from "./ip.ts";
+import { formatIp, isUnspecified } from "./ip.ts";
 import { KeySlots } from "./key-slots.ts";
 import type { Endpoint, Keepalive, PeerDeletedReason, PeerInfo, VpnAddresses } from "./model.ts";
 import type { CoreTransport } from "./transport.ts";
@@ -184,9 +184,11 @@ export function refresh(record: PeerRecord, peer: BackendPeer, asked: number): v
 
 /** The VPN addresses after a change. */
 export function vpnOf(fields: PeerFields, before: VpnAddresses): VpnAddresses {
-  const ipv4 = fields.vpn4 ? formatIp(fields.vpn4) : before.ipv4;
-  const ipv6 = fields.vpn6 ? formatIp(fields.vpn6) : before.ipv6;
-  return vpnAddresses(ipv4, ipv6);
+  const after = (bytes: Uint8Array | undefined, old: string | undefined) => {
+    if (bytes === undefined) return old;
+    return isUnspecified(bytes) ? undefined : formatIp(bytes);
+  };
+  return vpnAddresses(after(fields.vpn4, before.ipv4), after(fields.vpn6, before.ipv6));
 }
 
 function vpnAddresses(ipv4: string | undefined, ipv6: string | undefined): VpnAddresses {

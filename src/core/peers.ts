@@ -199,8 +199,12 @@ export class Peers {
       if (record.transport?.protocol === "tcp") refuseAddresses(fields, "remote");
       else if (fields.remote && record.transport)
         checkRemoteFamily(fields.remote, record.transport.backend, "remote");
-      const { keepalive, vpn4 = record.vpn.ipv4, vpn6 = record.vpn.ipv6 } = fields;
-      if (this.#backend.mode === "multipeer") checkRouteFamilies(fields.routes, { vpn4, vpn6 }, "routes");
+      const { keepalive } = fields;
+      if (fields.vpn4 || fields.vpn6) refuseWithoutVpn(fields, record);
+      if (this.#backend.mode === "multipeer") {
+        const { ipv4, ipv6 } = vpnOf(fields, record.vpn);
+        checkRouteFamilies(fields.routes, { vpn4: ipv4, vpn6: ipv6 }, "routes");
+      }
       const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.all().length === 0;
       const now = later ? { ...fields, keepalive: undefined } : fields;
       this.#routes.checkVpn(record, vpnOf(fields, {}));
@@ -474,6 +478,12 @@ function remoteOf(
   if (remote === undefined) throw invalid(field, "needed, because the transport has no remote of its own");
   checkRemoteFamily(remote, transport.backend, field);
   return remote;
+}
+
+function refuseWithoutVpn(fields: PeerFields, record: PeerRecord): void {
+  const { ipv4, ipv6 } = vpnOf(fields, record.vpn);
+  if (ipv4 ?? ipv6) return;
+  throw invalid("vpn", "would take away the last VPN address of the peer");
 }
 
 /** A TCP peer is where its connection is, at both ends. */

@@ -56,6 +56,8 @@ export class Transports implements TransportOwner {
   async open(options: unknown, signal: AbortSignal | undefined): Promise<CoreTransport> {
     const request = validateOpenTransport(options, this.#rules, this.#capabilities);
     const limit = this.#capabilities.maxTransports;
+    // Who sees one end opens the next, and the end may not be over yet.
+    if (this.#open.size >= limit) await this.#ended();
     if (this.#open.size + this.#opening >= limit) {
       throw unsupported(
         "maxTransports",
@@ -94,6 +96,12 @@ export class Transports implements TransportOwner {
     ];
     const failed = (await Promise.allSettled(all)).find(isRejected);
     if (failed) throw failed.reason;
+  }
+
+  /** Waits for the transports that are closing. */
+  async #ended(): Promise<void> {
+    const closing = [...this.#open].filter(({ ending }) => ending);
+    await Promise.allSettled(closing.map((transport) => transport.end()));
   }
 
   // --- for the transport ---

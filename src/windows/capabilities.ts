@@ -1,7 +1,7 @@
 /**
  * What Windows' `ovpn-dco-win` can do, by version and mode. From its source and its interface header.
  *
- * No driver of this release uses it yet: it says what the Windows backend is to be.
+ * Keys of epochs, which 2.8 has, are not in the contract: such traffic is `unsupported` in this release.
  */
 import type { Capabilities } from "../core/capabilities.ts";
 import { eitherMode } from "../core/either-mode.ts";

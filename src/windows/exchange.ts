@@ -1,92 +1,186 @@
 /**
- * COMPILE-TIME PROOF, NOT A BACKEND: what the mapping in shape.ts stands on, declared and not made.
+ * Requests to `ovpn-dco-win` on one device handle.
  */
-import type { ConfigureRequest, IpEndpoint, IpPrefix, KeyRequest } from "../core/backend.ts";
-import type { Endpoint, InterfaceMode } from "../core/model.ts";
+import type { IpEndpoint } from "../core/backend.ts";
+import { DcoError } from "../core/errors.ts";
+import { throwIfAborted } from "../core/lifetime.ts";
+import type { InterfaceMode } from "../core/model.ts";
+import type { WireTracer } from "../core/trace.ts";
+import type { Device, DeviceOpener, Outcome, Pending } from "./device.ts";
+import { ioctlCode } from "./ioctl.ts";
+import {
+  type Command,
+  decodePacket,
+  decodeReply,
+  encodePacket,
+  encodeRequest,
+  neededBytes,
+  type Packet,
+  READ_BYTES,
+  REPLY_BYTES,
+  type Reply,
+  type Requests,
+  secretRange,
+} from "./messages.ts";
+import { ERROR_MORE_DATA, type Operation, refusal } from "./ovpn-errors.ts";
+import { win32Of } from "./status.ts";
 
-/** Undefined stands for any address of the other's family. */
-type LocalAddress = IpEndpoint | undefined;
+/** How often the statistics are asked for again, because there are more peers by then. */
+const MOST_TRIES = 20;
 
-/** What an IOCTL takes, by name; times are seconds, never -1. */
-export interface WindowsRequests {
-  SET_MODE: { readonly mode: InterfaceMode };
-  NEW_PEER: { readonly local: LocalAddress; readonly remote: IpEndpoint; readonly protocol: "udp" | "tcp" };
-  START_VPN: undefined;
-  SET_PEER: { readonly interval: number; readonly timeout: number };
-  DEL_PEER: undefined;
-  SWAP_KEYS: undefined;
-  /** In p2p mode the peer id is only what is written on the wire. */
-  NEW_KEY: { readonly peer: number; readonly key: KeyRequest };
-  MP_START_VPN: { readonly listen: IpEndpoint; readonly ipv6Only: boolean };
-  MP_NEW_PEER: {
-    readonly peer: number;
-    readonly remote: IpEndpoint;
-    readonly vpn4: Uint8Array | undefined;
-    readonly vpn6: Uint8Array | undefined;
-  };
-  MP_SET_PEER: { readonly peer: number; readonly interval: number; readonly timeout: number };
-  MP_DEL_PEER: { readonly peer: number };
-  MP_SWAP_KEYS: { readonly peer: number };
-  MP_ADD_IROUTE: { readonly peer: number; readonly prefix: IpPrefix };
-  MP_DEL_IROUTE: { readonly prefix: IpPrefix };
-  /** -1: all peers. */
-  GET_PEER_STATS: { readonly peer: -1 };
-  NOTIFY_EVENT: undefined;
-}
+/** Statistics of all peers that there can be. */
+const MOST_REPLY_BYTES = 1 << 30;
 
-/** An event of the multi-peer mode. */
-export interface WindowsNotification {
-  readonly command: number;
-  readonly peer: number;
-  readonly reason: number;
-  readonly address: Endpoint | undefined;
-}
-
-/** Bytes only. */
-export interface WindowsPeerStats {
-  readonly peer: number;
-  readonly linkRxBytes: bigint;
-  readonly linkTxBytes: bigint;
-  readonly vpnRxBytes: bigint;
-  readonly vpnTxBytes: bigint;
-}
-
-/** What an IOCTL answers where it answers anything. */
-export interface WindowsReplies {
-  MP_START_VPN: { readonly local: Endpoint };
-  GET_PEER_STATS: readonly WindowsPeerStats[];
-  NOTIFY_EVENT: WindowsNotification;
-}
-
-/** A packet as the device handle gives and takes it: with an address in multi-peer mode, without in p2p. */
-export interface WindowsPacket {
-  readonly address: Endpoint | undefined;
-  readonly data: Uint8Array;
-}
-
-/** One exclusive handle of one adapter. Failures are a `DcoError` with the Win32 code as `native.number`. */
+/** What an interface asks of its adapter. Failures are a `DcoError` with the native code. */
 export interface WindowsExchange {
   /** An abort cancels the request (CancelIoEx); what the driver had begun is the caller's to undo. */
-  ioctl<C extends keyof WindowsRequests>(
-    code: C,
-    input: WindowsRequests[C],
-    signal?: AbortSignal,
-  ): Promise<C extends keyof WindowsReplies ? WindowsReplies[C] : undefined>;
+  ioctl<C extends Command>(command: C, input: Requests[C], signal?: AbortSignal): Promise<Reply<C>>;
   /** One pended ReadFile. */
-  read(): Promise<WindowsPacket>;
-  write(data: Uint8Array, to: IpEndpoint | undefined): Promise<void>;
+  read(): Promise<Packet>;
+  /** @param to where to, which in p2p mode the driver knows @param family that of the transport's socket */
+  write(data: Uint8Array, to: IpEndpoint, family: 4 | 6): Promise<void>;
   /** Cancels what is pending, closes the handle and opens it again: the only way out of a multi-peer socket. */
   reset(): Promise<void>;
   /** Cancels what is pending and closes the handle, by a deadline. */
   close(): Promise<void>;
 }
 
-/** The adapter as a network link: IP Helper, SetupAPI. */
-export interface WindowsAdapter {
-  /** Waits for the IP interface, which comes a moment after the link. */
-  configure(request: ConfigureRequest, signal: AbortSignal | undefined): Promise<void>;
-  isLinkUp(): Promise<boolean>;
-  setPeerRoutes(peer: number, routes: readonly IpPrefix[]): Promise<void>;
-  watch(link: (up: boolean | undefined) => void): () => void;
-  remove(): Promise<void>;
+/** See {@link WindowsExchange}. */
+export class OvpnExchange implements WindowsExchange {
+  readonly #opener: DeviceOpener;
+  readonly #path: string;
+  readonly #mode: InterfaceMode;
+  readonly #tracer: WireTracer;
+  #device: Device;
+  #name: string;
+  /** For the statistics of peers, which grow with their number. */
+  #statsBytes = REPLY_BYTES.GET_PEER_STATS as number;
+
+  /** Opens the adapter, for nobody else at that time. @param name for the trace */
+  constructor(
+    opener: DeviceOpener,
+    path: string,
+    {
+      mode,
+      tracer,
+      name,
+    }: { readonly mode: InterfaceMode; readonly tracer: WireTracer; readonly name: string },
+  ) {
+    this.#opener = opener;
+    this.#path = path;
+    this.#mode = mode;
+    this.#tracer = tracer;
+    this.#name = name;
+    this.#device = opener.open(path, "exclusive");
+  }
+
+  async ioctl<C extends Command>(command: C, input: Requests[C], signal?: AbortSignal): Promise<Reply<C>> {
+    throwIfAborted(signal);
+    for (let tries = 1; ; tries++) {
+      const room = command === "GET_PEER_STATS" ? this.#statsBytes : (REPLY_BYTES[command] ?? 0);
+      const { failure, bytes } = await this.#send(command, input, room, signal);
+      if (failure === undefined) {
+        const reply = decodeReply(command, bytes);
+        this.#trace(command === "NOTIFY_EVENT" ? "event" : "reply", command, reply, bytes);
+        return reply;
+      }
+      const more = command === "GET_PEER_STATS" && win32Of(failure) === ERROR_MORE_DATA;
+      if (!more || tries === MOST_TRIES) throw refusal(command, failure);
+      // Some may come before the next question.
+      const wanted = 2 * Math.max(neededBytes(bytes), this.#statsBytes);
+      this.#statsBytes = Math.min(wanted, MOST_REPLY_BYTES);
+    }
+  }
+
+  async read(): Promise<Packet> {
+    const { failure, bytes } = await this.#device.read(READ_BYTES).outcome;
+    if (failure) throw refusal("READ", failure);
+    const packet = decodePacket(bytes, this.#mode);
+    this.#trace("event", "READ", packet.address, bytes);
+    return packet;
+  }
+
+  async write(data: Uint8Array, to: IpEndpoint, family: 4 | 6): Promise<void> {
+    const bytes = encodePacket(data, this.#mode === "p2p" ? undefined : to, family);
+    this.#trace("request", "WRITE", { bytes: data.length }, bytes);
+    const { failure } = await this.#device.write(bytes).outcome;
+    if (failure) throw refusal("WRITE", failure);
+  }
+
+  async reset(): Promise<void> {
+    await this.#device.close();
+    this.#device = this.#opener.open(this.#path, "exclusive");
+  }
+
+  close(): Promise<void> {
+    return this.#device.close();
+  }
+
+  async #send<C extends Command>(
+    command: C,
+    input: Requests[C],
+    room: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Outcome> {
+    const bytes = encodeRequest(command, input);
+    let pending: Pending;
+    try {
+      this.#trace("request", command, input, bytes, secretRange(command));
+      const ref = command !== "NOTIFY_EVENT";
+      pending = this.#device.ioctl(ioctlCode(command), bytes, room, { ref });
+    } finally {
+      bytes.fill(0);
+    }
+    const cancel = () => pending.cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      const outcome = await pending.outcome;
+      if (signal?.aborted && outcome.failure) {
+        const cause = refusal(command, outcome.failure);
+        throw new DcoError("aborted", `${command} was aborted`, { effect: "unknown", cause });
+      }
+      return outcome;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  #trace(
+    direction: "request" | "reply" | "event",
+    command: Operation,
+    content: unknown,
+    bytes: Buffer,
+    secret?: readonly [offset: number, length: number],
+  ): void {
+    if (!this.#tracer.wanted) return;
+    const message = {
+      interface: this.#name,
+      command,
+      content: plain(secret ? withoutKeys(content) : content),
+    };
+    this.#tracer.write({ backend: "windows", direction, message, hex: redactedHex(bytes, secret) });
+  }
+}
+
+/** Bytes as hex, since they would be written as objects. */
+function plain(content: unknown): unknown {
+  if (content instanceof Uint8Array) return Buffer.from(content).toString("hex");
+  if (Array.isArray(content)) return content.map(plain);
+  if (typeof content !== "object" || content === null) return content;
+  return Object.fromEntries(Object.entries(content).map(([name, value]) => [name, plain(value)]));
+}
+
+/** The key of a NEW_KEY as the trace has it. */
+function withoutKeys(content: unknown): unknown {
+  const { peer, key } = content as Requests["NEW_KEY"];
+  const { slot, id, cipher, encryptKey, decryptKey } = key;
+  const bytes = { encrypt: encryptKey.length, decrypt: decryptKey.length };
+  return { peer, slot, id, cipher, keyBytes: bytes };
+}
+
+function redactedHex(bytes: Buffer, secret: readonly [number, number] | undefined): string {
+  if (secret === undefined) return bytes.toString("hex");
+  const [offset, length] = secret;
+  const before = bytes.toString("hex", 0, offset);
+  return before + "**".repeat(length) + bytes.toString("hex", offset + length);
 }

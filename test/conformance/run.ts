@@ -1,12 +1,14 @@
 /**
  * The plain runner: `node test/conformance/run.ts --subject linux|freebsd|... [--filter TEXT] [--json FILE]
- * [--event-transport netlink|ffi|auto]`. Prints TAP; exit status 1 if a case failed or none was run.
+ * [--event-transport netlink|ffi|auto]`; with `--child NAME` what a case runs in another process. Prints TAP; exit
+ * status 1 if a case failed or none was run.
  */
 import { parseArgs } from "node:util";
 import type { TransportProtocol } from "../../src/core/model.ts";
 import { modelCases } from "../model/case.ts";
 import type { Case } from "./case.ts";
 import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
+import { windowsCases } from "./cases/windows.ts";
 import { openFreebsdSubject } from "./freebsd/subject.ts";
 import { type EventTransport, openLinuxSubject, type Variant } from "./linux/subject.ts";
 import { mixedCases } from "./mixed/cases.ts";
@@ -18,9 +20,11 @@ import { missingTun, openTunSubject } from "./tun/subject.ts";
 import { userspaceCases } from "./userspace/cases.ts";
 import { openUserspaceSubject } from "./userspace/subject.ts";
 import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
+import { runChild } from "./windows/children.ts";
+import { openWindowsSubject } from "./windows/subject.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux|freebsd|userspace|tun|mixed, or several with commas] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|freebsd|windows|userspace|tun|mixed, or several with commas] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** What a guard against replays has to do with. */
 const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
@@ -41,8 +45,11 @@ async function main(): Promise<number> {
       filter: { type: "string", default: "" },
       "event-transport": { type: "string", default: "auto" },
       json: { type: "string" },
+      child: { type: "string" },
+      said: { type: "string", default: "" },
     },
   });
+  if (values.child !== undefined) return runChild(values.child, values.said);
   const { subject, filter, json } = values;
   const wanted = subject.split(",").flatMap((each) => rounds(each, values["event-transport"]));
   const notRun = subject === "userspace" ? [] : [EXHAUSTION];
@@ -55,6 +62,9 @@ function rounds(subject: string, eventTransport: string): Round[] {
   if (subject === "mixed") return mixedRounds();
   if (subject === "tun") return tunRounds();
   if (subject === "freebsd") return freebsdRounds();
+  if (subject === "windows") {
+    return [{ open: openWindowsSubject, cases: [...ALL_CASES, ...windowsCases], variant: undefined }];
+  }
   if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
   const round = (transport: EventTransport, cases: readonly Case[], variant: Variant = {}): Round => ({
     open: () => openLinuxSubject(transport, variant),

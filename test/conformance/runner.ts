@@ -2,10 +2,11 @@
  * Runs cases against a subject, one after the other, and prints a line for each.
  */
 import { inspect } from "node:util";
+import { DcoError } from "../../src/core/errors.ts";
 import { CASE_TIMEOUT_MS, type Case } from "./case.ts";
 import { inTime } from "./expect.ts";
 import { LeakCheck } from "./leaks.ts";
-import type { ClosableWorld, Sites, Subject } from "./world.ts";
+import { type ClosableWorld, NotHere, type Sites, type Subject } from "./world.ts";
 
 /** What became of a case. */
 export interface CaseResult {
@@ -28,7 +29,10 @@ export function caseName({ group, name }: Case, variant: string | undefined): st
 
 /** Why the subject cannot be held to a case, or undefined. */
 export function whatIsMissing(subject: Subject, each: Case): string | undefined {
-  return each.needs?.(subject.capabilities, subject.sites ?? HOSTS);
+  return (
+    subject.exceptions?.get(`${each.group}: ${each.name}`) ??
+    each.needs?.(subject.capabilities, subject.sites ?? HOSTS)
+  );
 }
 
 /**
@@ -96,6 +100,8 @@ export class Runner {
     this.#astray = [];
     const time = Math.round(performance.now() - began);
     if (failures.length === 0) return this.#report({ name, result: "pass" }, time);
+    const reason = failures.length === 1 ? whyNotHere(failures[0], subject) : undefined;
+    if (reason !== undefined) return this.#report({ name, result: "skip", reason });
     return this.#report({ name, result: "fail", reason: failures.map(describe).join("\n") }, time);
   }
 
@@ -114,6 +120,15 @@ export class Runner {
     }
     return result;
   }
+}
+
+/** Why a case that was stopped is none of this subject's; undefined where it has failed. */
+function whyNotHere(failure: unknown, { isPartial }: Subject): string | undefined {
+  if (failure instanceof NotHere) return failure.message;
+  if (!isPartial || !DcoError.is(failure)) return undefined;
+  // What a driver's capabilities refuse, and what Wine has no function for.
+  const isLacking = failure.code === "unsupported" || / has no function /.test(failure.message);
+  return isLacking ? `${failure.operation}: ${failure.message}` : undefined;
 }
 
 /** Message, stack and causes; node:assert has made the difference part of the message. */

@@ -6,6 +6,7 @@ import type { DcoInterface, Transport } from "../../src/core/contract.ts";
 import type {
   AddPeerOptions,
   CipherName,
+  ControlPacket,
   Endpoint,
   InterfaceConfig,
   InterfaceMode,
@@ -38,6 +39,8 @@ export interface EndOptions {
   /** Number of its addresses inside the tunnel: 10.8.0.`host` and fd00:8::`host`. */
   readonly host: number;
   readonly transport?: Partial<OpenTransportOptions>;
+  /** Where the other end is, for drivers whose transports must know it (`anyRemote`). */
+  readonly remote?: Endpoint;
   readonly config?: InterfaceConfig;
 }
 
@@ -47,6 +50,11 @@ export const SERVER_PORT = 1194;
 /** The addresses inside the tunnel of a host number. */
 export function vpnOf(host: number): { ipv4: string; ipv6: string } {
   return { ipv4: `10.8.0.${host}`, ipv6: `fd00:8::${host}` };
+}
+
+/** Somewhere that nobody is, another place for each peer: the driver of Windows takes no two at one. */
+export function nowhere(id: number): Endpoint {
+  return { address: "192.0.2.99", port: 1194 + id };
 }
 
 /** A site's address outside the tunnel. */
@@ -83,10 +91,11 @@ export async function openHost(
 
 /** Makes an interface with addresses that is up, and a UDP transport. */
 export async function openEnd(world: World, site: Site, options: EndOptions): Promise<End> {
-  const { family = 4, host } = options;
+  const { family = 4, host, remote } = options;
   const end = await openHost(world, site, options);
   const transport = await end.dco.openTransport({
     protocol: "udp",
+    ...(remote && !end.dco.capabilities.anyRemote && { remote }),
     ...(!options.transport?.adopt && {
       local: { address: outside(site, family), port: host === 1 && family === 4 ? SERVER_PORT : 0 },
     }),
@@ -136,20 +145,31 @@ export async function connect(
   options: ConnectOptions = {},
 ): Promise<{ readonly server: PeerRef; readonly client: PeerRef }> {
   const { id = 1, cipher, family = 4 } = options;
-  const peerOf = (own: End, other: End): AddPeerOptions => ({
+  const peerOf = async (own: End, other: End): Promise<AddPeerOptions> => ({
     id,
     transport: own.transport,
-    ...(own.transport.protocol === "udp" && {
-      remote: seenFrom(own.site, reachable(other.site, other.transport, family)),
-    }),
+    ...(own.transport.protocol === "udp" && { remote: await remoteOf(own, other, family) }),
     ...(own.dco.mode === "multipeer" && { vpn: other.vpn }),
   });
   const refs = {
-    server: await server.dco.addPeer({ ...peerOf(server, client), ...options.server }),
-    client: await client.dco.addPeer({ ...peerOf(client, server), ...options.client }),
+    server: await server.dco.addPeer({ ...(await peerOf(server, client)), ...options.server }),
+    client: await client.dco.addPeer({ ...(await peerOf(client, server)), ...options.client }),
   };
   if (options.keys !== false) await installKeys(server, client, { id, cipher });
   return refs;
+}
+
+/** Where the other end is; one that does not know it itself (`localAddressKnown`) sends a packet, which tells. */
+async function remoteOf(own: End, other: End, family: Family): Promise<Endpoint> {
+  if (other.transport.local) return seenFrom(own.site, reachable(other.site, other.transport, family));
+  const packets = own.transport.packets();
+  try {
+    await other.transport.send(Uint8Array.of(0x38, 0, 0, 0));
+    const { value } = await inTime(packets.next(), `a packet from ${other.site.name}`);
+    return (value as ControlPacket).from;
+  } finally {
+    await packets.return?.();
+  }
 }
 
 /** Installs one fresh key at both ends. */
@@ -215,7 +235,8 @@ async function openUdpTunnel(world: World, options: TunnelOptions): Promise<Tunn
   const server = await openEnd(world, world.server, { mode, family, host: 1 });
   const clients: End[] = [];
   for (const [at, site] of world.clients.slice(0, count).entries()) {
-    const client = await openEnd(world, site, { mode: "p2p", family, host: at + 2 });
+    const remote = seenFrom(site, reachable(world.server, server.transport, family));
+    const client = await openEnd(world, site, { mode: "p2p", family, host: at + 2, remote });
     await connect(server, client, { ...options, id: options.id ?? at + 1 });
     clients.push(client);
   }

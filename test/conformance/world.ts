@@ -13,6 +13,9 @@ import type {
   TransportProtocol,
 } from "../../src/core/model.ts";
 
+/** What a subject has no means for: a case that comes to it is reported as skipped. */
+export class NotHere extends Error {}
+
 /** A host, or what stands for one. All sites of a world are on one network, outside the tunnel. */
 export interface Site {
   readonly name: string;
@@ -200,6 +203,13 @@ export interface Subject {
   readonly capabilities: Capabilities;
   /** Default: hosts that can do all. */
   readonly sites?: Sites;
+  /**
+   * The suite was not written for drivers that lack so much: a case that comes to what the capabilities say is not there,
+   * and did not ask before, is skipped and not failed.
+   */
+  readonly isPartial?: boolean;
+  /** Why single cases are none for this subject, by `group: name`. */
+  readonly exceptions?: ReadonlyMap<string, string>;
   /** Added to the names of cases, where they are run once more in another way. */
   readonly variant?: string;
   open(): Promise<ClosableWorld>;

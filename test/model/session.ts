@@ -395,7 +395,11 @@ export class Session {
 
 const EXPECTED_EVENTS: ReadonlySet<string> = new Set(["peer-deleted", "link", "interface-removed", "closed"]);
 
-function setOptions(where: ModelInterface, fields: PeerFieldsSpec, family: 4 | 6): SetPeerOptions {
+function setOptions(
+  where: ModelInterface,
+  fields: PeerFieldsSpec,
+  family: 4 | 6,
+): SetPeerOptions & Pick<AddPeerOptions, "vpn"> {
   const { remote, vpn, routes, keepalive, txId } = fields;
   return {
     ...(remote && { remote: remoteInput(remote, family) }),

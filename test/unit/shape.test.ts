@@ -15,12 +15,10 @@ import { legacyCapabilities } from "../../src/linux/legacy-capabilities.ts";
 import { OvpnInterface } from "../../src/linux/ovpn-interface.ts";
 import { userspaceCapabilities } from "../../src/userspace/capabilities.ts";
 import { UserspaceInterface } from "../../src/userspace/interface.ts";
+import { WindowsBackend } from "../../src/windows/backend.ts";
 import { windowsCapabilities } from "../../src/windows/capabilities.ts";
-import {
-  type WINDOWS_RULES,
-  WindowsMultipeerInterface,
-  WindowsP2pInterface,
-} from "../../src/windows/shape.ts";
+import { MultipeerInterface } from "../../src/windows/multipeer-interface.ts";
+import { P2pInterface } from "../../src/windows/p2p-interface.ts";
 import { capabilities as everything } from "./core/fixtures.ts";
 
 const windows = (minor: number, mode?: "p2p" | "multipeer", chacha20 = true) =>
@@ -49,13 +47,13 @@ test("every backend's class is a backend's interface", () => {
   expectTypeOf(OvpnInterface).instance.toExtend<BackendInterface>();
   expectTypeOf(LegacyInterface).instance.toExtend<BackendInterface>();
   expectTypeOf(FreebsdInterface).instance.toExtend<BackendInterface>();
-  expectTypeOf(WindowsP2pInterface).instance.toExtend<BackendInterface>();
-  expectTypeOf(WindowsMultipeerInterface).instance.toExtend<BackendInterface>();
+  expectTypeOf(P2pInterface).instance.toExtend<BackendInterface>();
+  expectTypeOf(MultipeerInterface).instance.toExtend<BackendInterface>();
   expectTypeOf(UserspaceInterface).instance.toExtend<BackendInterface>();
   expectTypeOf<LinuxBackend>().toExtend<BackendDriver>();
   expectTypeOf<FreebsdBackend>().toExtend<BackendDriver>();
-  expectTypeOf<typeof WINDOWS_RULES>().toExtend<BackendDriver["rules"]>();
-  for (const { prototype } of [LinuxBackend, FreebsdBackend])
+  expectTypeOf<WindowsBackend>().toExtend<BackendDriver>();
+  for (const { prototype } of [LinuxBackend, FreebsdBackend, WindowsBackend])
     expect(prototype).toHaveProperty("createInterface");
 });
 

@@ -92,7 +92,7 @@ export function validateSetPeer(options: unknown, context: PeerContext): Validat
   if (SET_FIELDS.every((name) => given[name] === undefined)) {
     throw invalid(path ?? "options", `nothing to change; give one of ${SET_FIELDS.join(", ")}`);
   }
-  const fields = readPeerFields(given, context);
+  const fields = readPeerFields(given, context, true);
   const need = (wanted: boolean, capability: "setRemote" | "setVpn" | "disarmKeepalive", field: string) => {
     if (!wanted || capabilities[capability]) return;
     const problem = capability === "disarmKeepalive" ? "switch a keepalive off" : `change a peer's ${field}`;
@@ -125,11 +125,12 @@ export function checkRouteFamilies(
 function readPeerFields(
   fields: Fields<(typeof SET_FIELDS)[number]>,
   { mode, capabilities, path }: PeerContext,
+  mayTakeAway = false,
 ): PeerFields {
   const remoteField = at(path, "remote");
   const remote = fields.remote === undefined ? undefined : parseRemote(fields.remote, remoteField);
   const local = readPeerLocal(fields.local, at(path, "local"), remote, capabilities);
-  const vpn = readVpn(fields.vpn, at(path, "vpn"), mode);
+  const vpn = readVpn(fields.vpn, at(path, "vpn"), mode, mayTakeAway);
   const routes = optionalList(fields.routes, at(path, "routes"), readPeerRoute, formatPrefix);
   if (routes !== undefined && routes.length > 0 && !capabilities.peerRoutes) {
     throw unsupported("peerRoutes", "this driver has no routes of peers", { field: at(path, "routes") });
@@ -137,8 +138,8 @@ function readPeerFields(
   return {
     remote,
     local,
-    vpn4: vpn.ipv4?.bytes,
-    vpn6: vpn.ipv6?.bytes,
+    vpn4: vpn.ipv4,
+    vpn6: vpn.ipv6,
     routes,
     keepalive: readKeepalive(fields.keepalive, at(path, "keepalive")),
     txId: fields.txId === undefined ? undefined : validatePeerId(fields.txId, at(path, "txId")),
@@ -167,12 +168,17 @@ function readVpn(
   value: unknown,
   field: string,
   mode: InterfaceMode,
-): { ipv4?: IpAddress | undefined; ipv6?: IpAddress | undefined } {
+  mayTakeAway: boolean,
+): { ipv4?: Uint8Array | undefined; ipv6?: Uint8Array | undefined } {
   if (value === undefined) return {};
   if (mode === "p2p") throw invalid(field, "a p2p interface has no VPN addresses of peers");
   const fields = readShape(value, VPN, field);
-  const ipv4 = readVpnAddress(fields.ipv4, at(field, "ipv4"), 4);
-  const ipv6 = readVpnAddress(fields.ipv6, at(field, "ipv6"), 6);
+  const read = (family: 4 | 6, given: unknown) =>
+    given === null && mayTakeAway
+      ? new Uint8Array(family === 4 ? 4 : 16)
+      : readVpnAddress(given, at(field, `ipv${family}`), family)?.bytes;
+  const ipv4 = read(4, fields.ipv4);
+  const ipv6 = read(6, fields.ipv6);
   if (!ipv4 && !ipv6) throw invalid(field, "needs ipv4, ipv6 or both");
   return { ipv4, ipv6 };
 }

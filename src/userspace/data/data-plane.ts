@@ -12,6 +12,7 @@ import type {
   PeerFields,
 } from "../../core/backend.ts";
 import { DcoError } from "../../core/errors.ts";
+import { isUnspecified } from "../../core/ip.ts";
 import type { InterfaceMode, KeySlot } from "../../core/model.ts";
 import type { Clock } from "../clock.ts";
 import { type Drops, noDrops } from "./counters.ts";
@@ -113,8 +114,8 @@ export class DataPlane {
     const to = remote && peer.socket.destination(remote, local);
     if (vpn4 || vpn6 || routes) {
       this.#claim(peer, peer.prefixes(fields), peer.prefixes());
-      peer.vpn4 = vpn4 ?? peer.vpn4;
-      peer.vpn6 = vpn6 ?? peer.vpn6;
+      peer.vpn4 = after(vpn4, peer.vpn4);
+      peer.vpn6 = after(vpn6, peer.vpn6);
       peer.routes = routes ?? peer.routes;
     }
     if (to) {
@@ -300,4 +301,10 @@ export class DataPlane {
     for (const prefix of before) this.#routes.remove(prefix, peer);
     for (const prefix of wanted) this.#routes.add(prefix, peer);
   }
+}
+
+/** An address after a change: none is no change, the unspecified one takes away what is there. */
+function after(given: Uint8Array | undefined, before: Uint8Array | undefined): Uint8Array | undefined {
+  if (given === undefined) return before;
+  return isUnspecified(given) ? undefined : given;
 }

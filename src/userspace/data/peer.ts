@@ -9,7 +9,7 @@ import type {
   IpPrefix,
   PeerFields,
 } from "../../core/backend.ts";
-import { formatIp } from "../../core/ip.ts";
+import { formatIp, isUnspecified } from "../../core/ip.ts";
 import type { KeyInfo, KeySlot } from "../../core/model.ts";
 import { Traffic } from "./counters.ts";
 import type { DataKey } from "./data-key.ts";
@@ -84,7 +84,9 @@ export class Peer {
   /** All that it is to be reached by, after a change of these fields. */
   prefixes(fields: Pick<PeerFields, "vpn4" | "vpn6" | "routes"> = NO_CHANGE): Prefix[] {
     const { vpn4 = this.vpn4, vpn6 = this.vpn6, routes = this.routes } = fields;
-    const hosts = [vpn4, vpn6].flatMap((bytes) => (bytes ? [hostPrefix(bytes)] : []));
+    const hosts = [vpn4, vpn6].flatMap((bytes) =>
+      bytes && !isUnspecified(bytes) ? [hostPrefix(bytes)] : [],
+    );
     return [...hosts, ...routes];
   }
 

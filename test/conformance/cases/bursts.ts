@@ -8,9 +8,8 @@ import { group } from "../case.ts";
 import { eventually, inTime } from "../expect.ts";
 import { freshKey } from "../keys.ts";
 import { Recorder } from "../recorder.ts";
+import { nowhere } from "../tunnel.ts";
 import type { World } from "../world.ts";
-
-const NOWHERE = "192.0.2.99:1194";
 
 /** Room for some tens of events: Linux counts about a kilobyte for each. */
 const SMALL_BUFFER = 64 << 10;
@@ -32,7 +31,7 @@ async function openCrowd(world: World, count: number, eventBuffer?: number): Pro
     ids.map((id) => ({
       id,
       transport,
-      remote: NOWHERE,
+      remote: nowhere(id),
       vpn: { ipv4: `10.${64 + (id >> 16)}.${(id >> 8) & 255}.${id & 255}` },
     })),
   );
@@ -79,7 +78,7 @@ export const burstCases = group("events", [
       const { generation } = await dco.addPeer({
         id: 7,
         transport,
-        remote: NOWHERE,
+        remote: nowhere(7),
         vpn: { ipv4: "10.64.0.7" },
       });
       assert.equal(world.flushWhileStanding(world.server, dco.name), 1);

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { group } from "../case.ts";
 import { freshKey } from "../keys.ts";
 import { LeakCheck } from "../leaks.ts";
+import { nowhere } from "../tunnel.ts";
 import type { World } from "../world.ts";
 
 const NOWHERE = "192.0.2.99:1194";
@@ -64,7 +65,7 @@ export const enduranceCases = group("endurance", [
       const turn = async (round: number) => {
         const transport = await dco.openTransport({ protocol: "udp", local: `${world.server.ipv4}:0` });
         for (const id of [1, 2]) {
-          await dco.addPeer({ id, transport, remote: NOWHERE, vpn: { ipv4: `10.8.0.${id + 1}` } });
+          await dco.addPeer({ id, transport, remote: nowhere(id), vpn: { ipv4: `10.8.0.${id + 1}` } });
           await dco.installKey(id, { ...freshKey(round % 8), wipe: true });
         }
         if (round % 2 === 0) await dco.removePeers([1, 2]);

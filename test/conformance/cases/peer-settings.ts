@@ -37,6 +37,24 @@ export const peerSettingCases = group("peer settings", [
     },
   },
   {
+    name: "setPeer takes a VPN address away, but not the last",
+    needs: ({ setVpn }) => (setVpn ? undefined : "the driver cannot set VPN addresses"),
+    async run(world) {
+      const { server, client } = await openTunnel(world);
+      const { ipv4, ipv6 } = vpnOf(2);
+      await server.dco.setPeer(1, { vpn: { ipv6: null } });
+      assert.deepEqual((await server.dco.peer(1)).vpn, { ipv4 });
+      await assertReaches(world, server, client.vpn.ipv4);
+      await rejects(server.dco.setPeer(1, { vpn: { ipv4: null } }), "invalid", { field: "vpn" });
+      await server.dco.setPeer(1, { vpn: { ipv4: null, ipv6 } });
+      assert.deepEqual((await server.dco.peer(1)).vpn, { ipv6 });
+      await assertReaches(world, server, client.vpn.ipv6);
+      // Somebody else may have it now.
+      const { transport } = server;
+      await server.dco.addPeer({ id: 9, transport, remote: "192.0.2.99:1194", vpn: { ipv4 } });
+    },
+  },
+  {
     name: "the local address of a peer is the source of what is sent to it, and stays when the remote changes",
     needs: ({ peerLocalAddress }) => (peerLocalAddress ? undefined : "the driver sets no local address"),
     async run(world) {

@@ -8,7 +8,16 @@ import { group } from "../case.ts";
 import { checkError, rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
 import { SYSTEM } from "../needs.ts";
-import { assertReaches, assertSilent, connect, installKeys, openEnd, openTunnel, vpnOf } from "../tunnel.ts";
+import {
+  assertReaches,
+  assertSilent,
+  connect,
+  installKeys,
+  nowhere,
+  openEnd,
+  openTunnel,
+  vpnOf,
+} from "../tunnel.ts";
 
 /** Somewhere that nobody is. */
 const NOWHERE = "192.0.2.99:1194";
@@ -238,7 +247,7 @@ export const peerCases = group("peers", [
       const add = (id: number, host: number) => ({
         id,
         transport,
-        remote: NOWHERE,
+        remote: nowhere(host),
         vpn: { ipv4: `10.8.1.${host}`, ipv6: `fd00:8::1:${host}` },
       });
       const progress: [number, number][] = [];
@@ -272,7 +281,7 @@ export const peerCases = group("peers", [
       const peerOf = (id: number, on = transport) => ({
         id,
         transport: on,
-        remote: NOWHERE,
+        remote: nowhere(id),
         vpn: { ipv4: `10.9.${id >> 8}.${id & 255}` },
       });
       const allDone = (results: readonly BulkResult<unknown>[]) =>
@@ -325,7 +334,7 @@ export const peerCases = group("peers", [
     async run(world) {
       const { dco, transport } = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
       const ids = Array.from({ length: 200 }, (_, at) => at);
-      const peers = ids.map((id) => ({ id, transport, remote: NOWHERE, vpn: { ipv4: `10.9.0.${id}` } }));
+      const peers = ids.map((id) => ({ id, transport, remote: nowhere(id), vpn: { ipv4: `10.9.0.${id}` } }));
       const controller = new AbortController();
       const results = await dco.addPeers(peers, {
         signal: controller.signal,

@@ -8,14 +8,14 @@ import { group } from "../case.ts";
 import { inTime, rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
 import { SYSTEM } from "../needs.ts";
-import { assertReaches, type End, installKeys, openEnd, openTunnel } from "../tunnel.ts";
+import { assertReaches, type End, installKeys, nowhere, openEnd, openTunnel } from "../tunnel.ts";
 
 const NOWHERE = "192.0.2.99:1194";
 
 const peer = (end: End, id: number) => ({
   id,
   transport: end.transport,
-  remote: NOWHERE,
+  remote: nowhere(id),
   vpn: { ipv4: `10.9.0.${id}` },
 });
 

@@ -8,7 +8,7 @@ import { rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
 import { ip, LINUX_ONLY, namespaceOf } from "../linux/raw.ts";
 import { controlPacket } from "../packets.ts";
-import { openEnd } from "../tunnel.ts";
+import { nowhere, openEnd } from "../tunnel.ts";
 
 const NOWHERE = "192.0.2.99:1194";
 /** TEST-NET-3: no route of a site leads there. */
@@ -101,7 +101,7 @@ export const refusalCases: Case[] = group("refusals", [
       assert.match(error.message, /VPN address/);
       assert.deepEqual(ids, [1]);
       // What was refused did not take the other address away.
-      await dco.addPeer({ id: 2, transport, remote: NOWHERE, vpn: { ipv4: "10.8.0.10" } });
+      await dco.addPeer({ id: 2, transport, remote: nowhere(2), vpn: { ipv4: "10.8.0.10" } });
     },
   },
   {

@@ -27,7 +27,7 @@ export const controlCases: readonly Case[] = [
       for (const adapter of [0, 1]) {
         const simulator = new Simulator(adapter);
         const { adapters, instance } = await simulator.state();
-        deepEqual([adapters, instance.toUpperCase()], [2, `ROOT\\NET\\000${adapter}`]);
+        deepEqual([adapters > 1, instance.toUpperCase()], [true, `ROOT\\NET\\000${adapter}`]);
         simulator.close();
       }
       await withAdapter(NEW, async (first) => {

@@ -3,40 +3,35 @@ import type { ConfigureRequest, IpEndpoint } from "../../../src/core/backend.ts"
 import { DcoError } from "../../../src/core/errors.ts";
 import type { InterfaceMode } from "../../../src/core/model.ts";
 import { windowsCapabilities } from "../../../src/windows/capabilities.ts";
-import type {
-  WindowsAdapter,
-  WindowsExchange,
-  WindowsNotification,
-  WindowsPacket,
-  WindowsReplies,
-  WindowsRequests,
-} from "../../../src/windows/exchange.ts";
-import { openInterface } from "../../../src/windows/shape.ts";
+import type { WindowsExchange } from "../../../src/windows/exchange.ts";
+import type { Command, Notification, Packet, Reply, Requests } from "../../../src/windows/messages.ts";
+import { MultipeerInterface } from "../../../src/windows/multipeer-interface.ts";
+import type { WindowsAdapter } from "../../../src/windows/ovpn-interface.ts";
+import { P2pInterface } from "../../../src/windows/p2p-interface.ts";
 import { freshKey, turns } from "../core/support.ts";
-import { ofType, open, refusal } from "./support.ts";
+import { ofType, open, refusal } from "../shape/support.ts";
 
 type Waiting<T> = { resolve(value: T): void; reject(error: DcoError): void };
 
 const cancelled = () => refusal("system", 995, "ERROR_OPERATION_ABORTED", "win32");
 
+const NO_BYTES = { linkRxBytes: 0n, linkTxBytes: 0n, vpnRxBytes: 0n, vpnTxBytes: 0n };
+
 /** A driver that pends reads and notifications, and ends them as its sheet says. */
 class Device implements WindowsExchange {
   readonly log: [code: string, input: unknown][] = [];
   readonly written: [data: Uint8Array, to: IpEndpoint | undefined][] = [];
-  reads: Waiting<WindowsPacket>[] = [];
-  notifications: Waiting<WindowsNotification>[] = [];
+  reads: Waiting<Packet>[] = [];
+  notifications: Waiting<Notification>[] = [];
   /** A TCP connect that is not answered. */
   connecting: Promise<void> | undefined;
   closed = 0;
+  /** In multi-peer mode. */
+  readonly peers = new Set<number>();
 
-  async ioctl<C extends keyof WindowsRequests>(
-    code: C,
-    input: WindowsRequests[C],
-    signal?: AbortSignal,
-  ): Promise<C extends keyof WindowsReplies ? WindowsReplies[C] : undefined> {
-    type Reply = C extends keyof WindowsReplies ? WindowsReplies[C] : undefined;
+  async ioctl<C extends Command>(code: C, input: Requests[C], signal?: AbortSignal): Promise<Reply<C>> {
     this.log.push([code, input]);
-    if (code === "NOTIFY_EVENT") return (await pended(this.notifications)) as Reply;
+    if (code === "NOTIFY_EVENT") return (await pended(this.notifications)) as Reply<C>;
     if (code === "NEW_PEER" && this.connecting) {
       await new Promise<void>((resolve, reject) => {
         signal?.addEventListener("abort", () => reject(cancelled()));
@@ -44,12 +39,20 @@ class Device implements WindowsExchange {
       });
     }
     if (code === "DEL_PEER") this.#cancel(this.reads);
-    if (code === "MP_START_VPN") return { local: { address: "0.0.0.0", port: 5000 } } as Reply;
-    if (code === "GET_PEER_STATS") return [] as unknown as Reply;
-    return undefined as Reply;
+    if (code === "MP_START_VPN") return { local: { address: "0.0.0.0", port: 5000 } } as Reply<C>;
+    if (code === "MP_NEW_PEER") this.peers.add((input as Requests["MP_NEW_PEER"]).peer);
+    if (code === "MP_DEL_PEER") this.peers.delete((input as Requests["MP_DEL_PEER"]).peer);
+    if (code === "GET_PEER_STATS") {
+      const { peer } = input as Requests["GET_PEER_STATS"];
+      if (peer >= 0 && !this.peers.has(peer)) {
+        throw refusal("not-found", 2, "ERROR_FILE_NOT_FOUND", "win32");
+      }
+      return [...this.peers].map((id) => ({ peer: id, ...NO_BYTES })) as unknown as Reply<C>;
+    }
+    return undefined as Reply<C>;
   }
 
-  read(): Promise<WindowsPacket> {
+  read(): Promise<Packet> {
     return pended(this.reads);
   }
 
@@ -74,12 +77,14 @@ class Device implements WindowsExchange {
     this.reads.shift()?.reject(refusal("system", number, `error ${number}`, "win32"));
   }
 
-  notify(command: number, peer: number, reason = 0, address?: WindowsNotification["address"]): void {
+  notify(command: number, peer: number, reason = 0, address?: Notification["address"]): void {
+    if (command === 0 && reason !== 1) this.peers.delete(peer);
     this.notifications.shift()?.resolve({ command, peer, reason, address });
   }
 
   codes(): string[] {
-    return this.log.map(([code]) => code).filter((code) => code !== "NOTIFY_EVENT");
+    const asked = ["NOTIFY_EVENT", "GET_PEER_STATS"];
+    return this.log.map(([code]) => code).filter((code) => !asked.includes(code));
   }
 
   #cancel<T>(waiting: Waiting<T>[]): void {
@@ -94,20 +99,23 @@ function pended<T>(list: Waiting<T>[]): Promise<T> {
 async function setUp(mode: InterfaceMode) {
   const device = new Device();
   const configured: ConfigureRequest[] = [];
-  const adapter: WindowsAdapter & { refuse?: DcoError } = {
+  const adapter: WindowsAdapter & { refuse?: DcoError; present?: boolean } = {
     configure: async (request) => {
       if (adapter.refuse) throw adapter.refuse;
       configured.push(request);
     },
-    isLinkUp: async () => false,
-    setPeerRoutes: async () => {},
-    watch: () => () => {},
+    isLinkUp: () => undefined,
+    isPresent: () => adapter.present !== false,
+    setPeerRoutes: () => {},
+    close: () => {},
     remove: async () => {},
   };
-  const facts = { version: { major: 2, minor: 8 }, chacha20: true, elevated: false };
+  const version = { major: 2, minor: 8, patch: 0 };
+  const facts = { version, chacha20: true, elevated: false };
   const capabilities = windowsCapabilities(facts, mode);
   const link = { name: "OpenVPN DCO", index: 12, created: false, capabilities };
-  const backend = await openInterface(mode, link, device, adapter);
+  const parts = { ...link, version, exchange: device, adapter };
+  const backend = mode === "p2p" ? new P2pInterface(parts) : new MultipeerInterface(parts);
   return { ...(await open(backend, "windows", windowsCapabilities(facts))), device, adapter, configured };
 }
 
@@ -191,6 +199,45 @@ describe("p2p", () => {
     expect(ofType(events, "peer-deleted").map(({ reason }) => reason)).toEqual(["requested", "expired"]);
   });
 
+  test("who sees a transport end opens the next at once", async () => {
+    const { dco, device, transport } = await p2pWithPeer();
+    const packets = transport.packets().next();
+    device.failRead(64);
+    expect((await packets).done).toBe(true);
+    const again = await dco.openTransport(p2p);
+    expect(again.closed).toBe(false);
+    expect(device.codes()).toEqual(["NEW_PEER", "START_VPN", "DEL_PEER", "NEW_PEER", "START_VPN"]);
+  });
+
+  test("an adapter that is disabled under us ends the interface, once", async () => {
+    const { dco, device, events, transport } = await p2pWithPeer();
+    for (let n = 0; n < 3; n++) device.failRead(22);
+    await turns();
+    expect(events.map(({ type }) => type)).toEqual(["link", "interface-removed", "peer-deleted", "closed"]);
+    expect(ofType(events, "peer-deleted")).toMatchObject([{ peer: 5, reason: "interface-removed" }]);
+    expect(transport.closed).toBe(true);
+    await expect(dco.openTransport(p2p)).rejects.toMatchObject({ code: "closed" });
+    expect(device.closed).toBe(1);
+  });
+
+  test("a packet that did not fit is lost alone", async () => {
+    const { device, events, transport } = await p2pWithPeer();
+    device.failRead(122);
+    await turns();
+    expect(device.reads).toHaveLength(3);
+    expect([transport.closed, ofType(events, "peer-deleted")]).toEqual([false, []]);
+  });
+
+  test("packets keep the order in which they were received, whichever read tells first", async () => {
+    const { device, transport } = await p2pWithPeer();
+    const [one, two] = device.reads.splice(0, 2);
+    two?.resolve({ address: undefined, data: Uint8Array.of(0x38, 2, 0, 0) });
+    await turns();
+    one?.resolve({ address: undefined, data: Uint8Array.of(0x38, 1, 0, 0) });
+    const reader = transport.packets();
+    expect([(await reader.next()).value?.data[1], (await reader.next()).value?.data[1]]).toEqual([1, 2]);
+  });
+
   test("closing the transport ends its peer", async () => {
     const { device, events, transport } = await p2pWithPeer();
     await transport.close();
@@ -252,9 +299,9 @@ async function withPeers() {
 }
 
 describe("multipeer", () => {
-  test("the mode is set first, the socket is the transport and tells its address", async () => {
+  test("the socket is the transport and tells its address", async () => {
     const { dco, device, transport } = await withPeers();
-    expect(device.codes()).toEqual(["SET_MODE", "MP_START_VPN", "MP_NEW_PEER", "MP_ADD_IROUTE"]);
+    expect(device.codes()).toEqual(["MP_START_VPN", "MP_NEW_PEER", "MP_ADD_IROUTE"]);
     expect(transport.local).toEqual({ address: "0.0.0.0", port: 5000 });
     expect(dco.capabilities.closeTransport).toBe(false);
   });
@@ -311,7 +358,7 @@ describe("multipeer", () => {
     abort.abort();
     await expect(opening).rejects.toMatchObject({ code: "aborted", effect: "none" });
     await turns();
-    expect(device.codes()).toEqual(["SET_MODE", "MP_START_VPN", "reset", "SET_MODE"]);
+    expect(device.codes()).toEqual(["MP_START_VPN", "reset", "SET_MODE"]);
     expect(device.notifications).toHaveLength(1);
     await dco.openTransport(multipeer);
   });

@@ -1,0 +1,48 @@
+/**
+ * Opens the Windows driver.
+ */
+import { CoreDriver } from "../core/driver.ts";
+import { DcoError } from "../core/errors.ts";
+import { type WireTrace, WireTracer } from "../core/trace.ts";
+import { loadFfi } from "../ffi/index.ts";
+import { Adapters, isDriverPath } from "./adapters.ts";
+import { WindowsBackend } from "./backend.ts";
+import type { WindowsDriver } from "./driver.ts";
+import { Win32Devices } from "./win32/devices.ts";
+import { createIpHelper } from "./win32/iphelper.ts";
+import { createRegistry } from "./win32/registry.ts";
+import { createSetupApi } from "./win32/setupapi.ts";
+import { createSystem } from "./win32/system.ts";
+
+/** Options of {@link openWindowsDriver}. */
+export interface OpenWindowsDriverOptions {
+  readonly trace?: WireTrace | undefined;
+  /**
+   * Which device interfaces are the driver's, by their path. Default: those with the reference string `ovpn-dco`. For
+   * drivers of tests, where the system has no reference strings.
+   */
+  readonly isDriverPath?: ((path: string) => boolean) | undefined;
+}
+
+/** Opens the driver of `ovpn-dco-win`, typed with what Windows has besides. Errors: `unavailable`. */
+export async function openWindowsDriver(options: OpenWindowsDriverOptions = {}): Promise<WindowsDriver> {
+  if (process.arch !== "x64" && process.arch !== "arm64") {
+    throw new DcoError("unavailable", `the windows backend is for 64-bit processes, not ${process.arch}`);
+  }
+  const ffi = loadFfi();
+  const devices = new Win32Devices(ffi);
+  const registry = createRegistry(ffi);
+  const system = createSystem(ffi);
+  const ip = createIpHelper(ffi, devices.kernel);
+  const setup = createSetupApi(ffi, registry);
+  const adapters = new Adapters({
+    setup,
+    registry,
+    ip,
+    system,
+    isDriverPath: options.isDriverPath ?? isDriverPath,
+  });
+  const tracer = new WireTracer(options.trace);
+  const backend = await WindowsBackend.open({ opener: devices, adapters, ip, system, tracer });
+  return new CoreDriver(backend) as unknown as WindowsDriver;
+}

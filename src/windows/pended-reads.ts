@@ -1,0 +1,79 @@
+/**
+ * Reads that are always pended on a device handle: one may end with an event while another gets a packet, and in p2p
+ * mode the driver tells that a connection is lost to a pended read or to nobody.
+ */
+import type { Packet } from "./messages.ts";
+
+const PENDED = 3;
+
+/** What reads that were given up get to end; a driver may keep them for the next transport instead. */
+const DRAIN_MS = 50;
+
+/** Who gets what the reads bring, in the order in which they were begun. */
+export interface ReadListener {
+  onPacket(packet: Packet): void;
+  onFailure(error: unknown): void;
+}
+
+/** The reads of one handle. */
+export class PendedReads {
+  readonly #read: () => Promise<Packet>;
+  readonly #listener: ReadListener;
+  readonly #pended: Promise<Packet>[] = [];
+  #wanted = false;
+  #running: Promise<void> | undefined;
+
+  constructor(read: () => Promise<Packet>, listener: ReadListener) {
+    this.#read = read;
+    this.#listener = listener;
+  }
+
+  start(): void {
+    this.#wanted = true;
+    this.#fill();
+    this.#running ??= this.#run();
+  }
+
+  /** Begins no others, and tells nothing more. */
+  stop(): void {
+    this.#wanted = false;
+  }
+
+  /** Waits until those that the driver has given up are over, so that their ends are not taken for those of others. */
+  async drained(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, DRAIN_MS);
+    });
+    await Promise.race([this.#running, enough]);
+    clearTimeout(timer);
+  }
+
+  #fill(): void {
+    while (this.#wanted && this.#pended.length < PENDED) {
+      const packet = this.#read();
+      // It is waited for in its turn.
+      packet.catch(() => {});
+      this.#pended.push(packet);
+    }
+  }
+
+  async #run(): Promise<void> {
+    for (let next = this.#pended[0]; next; next = this.#pended[0]) {
+      const end = await next.then(
+        (packet) => ({ packet }),
+        (error: unknown) => ({ error }),
+      );
+      this.#pended.shift();
+      if ("error" in end) {
+        // Before others are begun, which may be of no use then.
+        if (this.#wanted) this.#listener.onFailure(end.error);
+        this.#fill();
+      } else {
+        this.#fill();
+        if (this.#wanted) this.#listener.onPacket(end.packet);
+      }
+    }
+    this.#running = undefined;
+  }
+}
