@@ -28,7 +28,7 @@ const stamp = inRoot("build", "dist.stamp");
 const started = new Date();
 
 /** Of the backends that this release does not have there is only a plan, to which nothing leads. */
-const PLANNED = /^src[/\\](?:windows|linux[/\\]legacy)/;
+const PLANNED = /^src[/\\]windows/;
 
 /** Leaves imports of the other source files as imports, of what those become. */
 const keepModules: Plugin = {

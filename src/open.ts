@@ -10,7 +10,10 @@ import { INT_MAX, readBoolean, readChoice, readFields, readInteger, readSignal }
 
 /** Options of {@link openDriver}. */
 export interface OpenDriverOptions extends CallOptions {
-  /** Default `auto`: the kernel backend of this platform; see `allowUserspace`. */
+  /**
+   * Default `auto`: the kernel backend of this platform; see `allowUserspace`. On Linux that is the in-tree module
+   * (`linux`), else the out-of-tree `ovpn-dco-v2` (`linux-legacy`).
+   */
   readonly backend?: "auto" | DriverInfo["backend"];
   /**
    * `auto` may choose the userspace backend where the kernel's cannot be used: no module, no right, no native calls.
@@ -119,18 +122,19 @@ async function openKernel(
   linux: LinuxOptions,
 ): Promise<DcoDriver> {
   const chosen = backend === "auto" ? platformBackend() : backend;
-  if (chosen !== "linux" && chosen !== "freebsd") {
+  if (chosen === "windows") {
     throw new DcoError("unavailable", `this release of dcokit has no ${chosen} backend`);
   }
-  if (process.platform !== chosen) {
+  if (process.platform !== (chosen === "freebsd" ? "freebsd" : "linux")) {
     throw new DcoError("unavailable", `the ${chosen} backend does not run on ${process.platform}`);
   }
+  const module = backend === "linux" || backend === "linux-legacy" ? backend : "auto";
   if (chosen === "freebsd") {
     const { openFreebsdDriver } = await import("./freebsd/open.ts");
     return openFreebsdDriver({ ffi: linux?.ffi, trace: linux?.trace });
   }
   const { openLinuxDriver } = await import("./linux/open.ts");
-  return openLinuxDriver(linux);
+  return openLinuxDriver({ ...linux, module });
 }
 
 function platformBackend(): DriverInfo["backend"] {

@@ -1,5 +1,5 @@
 /**
- * One interface of the in-tree module `ovpn`.
+ * One interface of a DCO module: of the in-tree one, or of another by its codec.
  */
 import type {
   AddPeerRequest,
@@ -23,24 +23,16 @@ import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError, withEffect } from "../core/errors.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Pace } from "../core/pace.ts";
+import type { ModuleCodec } from "./codec.ts";
 import { Configuration } from "./configure.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
 import { LANES } from "./lanes.ts";
-import { linkMode, removeLink } from "./links.ts";
+import { removeLink } from "./links.ts";
 import type { LinkInfo } from "./netlink/link.ts";
+import type { NetlinkMessage } from "./netlink/message.ts";
 import type { Build, Decode } from "./netlink-socket.ts";
-import { decodeCounters } from "./ovpn/counters-reply.ts";
-import { decodePeer } from "./ovpn/peer-reply.ts";
-import {
-  type NewPeer,
-  type OvpnTarget,
-  peerDel,
-  peerDump,
-  peerGet,
-  peerNew,
-  peerSet,
-} from "./ovpn/requests.ts";
+import type { NewPeer, OvpnTarget } from "./ovpn/requests.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
 import { type KeyItem, OvpnKeys } from "./ovpn-keys.ts";
 import { OvpnLink } from "./ovpn-link.ts";
@@ -50,6 +42,7 @@ import { OvpnTransports } from "./ovpn-transports.ts";
 import { boundSource, settingsOf } from "./peer-settings.ts";
 import { TcpTransport } from "./tcp-transport.ts";
 import type { UdpTransport } from "./udp-transport.ts";
+import { VpnAddresses } from "./vpn-addresses.ts";
 
 /** What an interface is made of. */
 export interface OvpnInterfaceParts {
@@ -57,8 +50,11 @@ export interface OvpnInterfaceParts {
   readonly contexts: Contexts;
   /** Acquired for this interface, which releases it. */
   readonly context: NamespaceContext;
+  readonly codec: ModuleCodec;
+  /** The number of the module's generic netlink family. */
   readonly family: number;
   readonly link: LinkInfo;
+  readonly mode: InterfaceMode;
   readonly created: boolean;
   readonly capabilities: Capabilities;
   /** Ciphers whose kernel modules are loaded. Shared by the interfaces of a driver. */
@@ -90,7 +86,9 @@ export class OvpnInterface implements BackendInterface {
   readonly index: number;
   readonly mode: InterfaceMode;
   readonly created: boolean;
+  readonly capabilities: Capabilities;
   readonly #parts: OvpnInterfaceParts;
+  readonly #codec: ModuleCodec;
   readonly #context: NamespaceContext;
   readonly #target: OvpnTarget;
   readonly #requests: OvpnRequests;
@@ -102,6 +100,8 @@ export class OvpnInterface implements BackendInterface {
   readonly #peers = new Map<number, KnownPeer>();
   /** The ids of peers that somebody else added. */
   readonly #strangers = new Set<number>();
+  /** What the module does not look at by itself. */
+  readonly #vpnAddresses: VpnAddresses | undefined;
   /** Counts what makes the kernel's list of peers another. */
   #changes = 0;
   #sink: BackendEventSink | undefined;
@@ -110,35 +110,33 @@ export class OvpnInterface implements BackendInterface {
   #closing: Promise<void> | undefined;
 
   constructor(parts: OvpnInterfaceParts) {
-    const { system, contexts, context, family, link } = parts;
+    const { system, contexts, context, codec, family, link } = parts;
     this.#parts = parts;
+    this.#codec = codec;
     this.#context = context;
     this.name = link.name;
     this.index = link.index;
-    this.mode = linkMode(link) ?? "p2p";
+    this.mode = parts.mode;
     this.created = parts.created;
+    this.capabilities = parts.capabilities;
     this.#target = { family, ifindex: link.index };
     this.#configuration = new Configuration(context, link.index);
     this.#link = new OvpnLink(context, link, this.#configuration);
-    this.#requests = new OvpnRequests(context, this.#target, link.name, (message) =>
+    this.#requests = new OvpnRequests(context, codec, this.#target, link.name, (message) =>
       this.#sink?.({ type: "permission-lost", message }),
     );
     this.#keys = new OvpnKeys(this.#requests, parts.warmCiphers);
-    this.#transports = new OvpnTransports(system, contexts, context, {
+    this.#transports = new OvpnTransports(system, contexts, context, codec.sockets, {
       onDatagram: (datagram) => this.#notifications?.take(datagram),
       onOverflow: (lost) => this.#sink?.({ type: "overflow", lost }),
     });
+    if (!codec.refusesSameVpn && this.mode === "multipeer") this.#vpnAddresses = new VpnAddresses();
   }
 
   async start(sink: BackendEventSink): Promise<void> {
     this.#sink = sink;
-    this.#notifications = new PeerNotifications(
-      this.#target.family,
-      this.index,
-      sink,
-      this.#parts.system.tracer,
-    );
-    if (this.#parts.capabilities.floatEvent === "poll") {
+    this.#notifications = new PeerNotifications(this.#codec, this.#target, sink, this.#parts.system.tracer);
+    if (this.capabilities.floatEvent === "poll") {
       this.#floatWatch = new FloatWatch(
         () => this.peers(),
         (peer, remote) => sink({ type: "peer-floated", peer, remote }),
@@ -172,9 +170,15 @@ export class OvpnInterface implements BackendInterface {
   async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
     const socket = transport as UdpTransport | TcpTransport;
     const peer = newPeerOf(request, socket);
-    const attach = () => this.#requests.do((to, seq) => peerNew(to, this.#target, seq, peer));
-    if (socket instanceof TcpTransport) await socket.attach(attach);
-    else attach();
+    const attach = () => this.#requests.do((to, seq) => this.#codec.peerNew(to, this.#target, seq, peer));
+    this.#vpnAddresses?.claim(request);
+    try {
+      if (socket instanceof TcpTransport) await socket.attach(attach);
+      else attach();
+    } catch (error) {
+      this.#vpnAddresses?.release(request.id);
+      throw error;
+    }
     this.#added(request, socket);
     const { id, routes = [] } = request;
     if (routes.length === 0) return;
@@ -191,12 +195,16 @@ export class OvpnInterface implements BackendInterface {
   addPeersNow(items: readonly AddItem[]): readonly Outcome[] {
     // Attaching a TCP connection takes turns.
     if (items.some(({ transport }) => transport instanceof TcpTransport)) return items.map(() => "later");
+    if (this.#vpnAddresses?.claimAll(items.map(({ request }) => request)) === false) {
+      return items.map(() => "later");
+    }
     const outcomes = this.#requests.doMany(items.length, (to, seq, n) => {
       const { request, transport } = items[n] as AddItem;
-      peerNew(to, this.#target, seq, newPeerOf(request, transport as UdpTransport));
+      this.#codec.peerNew(to, this.#target, seq, newPeerOf(request, transport as UdpTransport));
     });
     for (const [n, { request, transport }] of items.entries()) {
       if (outcomes[n] === undefined) this.#added(request, transport as UdpTransport);
+      else this.#vpnAddresses?.release(request.id);
     }
     return outcomes;
   }
@@ -220,7 +228,7 @@ export class OvpnInterface implements BackendInterface {
     const { routes, ...others } = request;
     const hasOthers = Object.values(others).some((value) => value !== undefined);
     if (hasOthers) {
-      this.#requests.do((to, seq) => peerSet(to, this.#target, seq, settings));
+      this.#requests.do((to, seq) => this.#codec.peerSet(to, this.#target, seq, settings));
     }
     this.#watchRemote(id, request.remote);
     if (known === undefined) return;
@@ -233,7 +241,10 @@ export class OvpnInterface implements BackendInterface {
     this.#peers.set(id, now);
     if (now.routes.length === 0 && known.routes.length === 0) return;
     if (!routes && !request.vpn4 && !request.vpn6) return;
-    const [peer] = this.#requests.ask((to, seq) => peerGet(to, this.#target, seq, id), decodePeer);
+    const [peer] = this.#requests.ask(
+      (to, seq) => this.#codec.peerGet(to, this.#target, seq, id),
+      this.#codec.decodePeer,
+    );
     try {
       this.#configuration.setPeerRoutes(id, now.routes, { vpn4: peer?.vpnIpv4, vpn6: peer?.vpnIpv6 });
     } catch (error) {
@@ -245,7 +256,7 @@ export class OvpnInterface implements BackendInterface {
   async removePeer(id: number): Promise<void> {
     this.#changes++;
     try {
-      await this.#requests.doSlowly((to, seq) => peerDel(to, this.#target, seq, id));
+      await this.#requests.doSlowly((to, seq) => this.#codec.peerDel(to, this.#target, seq, id));
     } finally {
       this.#changes++;
     }
@@ -253,6 +264,7 @@ export class OvpnInterface implements BackendInterface {
 
   peerEnded(id: number): void {
     this.#changes++;
+    this.#vpnAddresses?.release(id);
     if (this.#closing) return;
     this.#floatWatch?.delete(id);
     this.#strangers.delete(id);
@@ -266,7 +278,7 @@ export class OvpnInterface implements BackendInterface {
 
   async peer(id: number): Promise<BackendPeer> {
     const [peer] = this.#requests.ask(
-      (to, seq) => peerGet(to, this.#target, seq, id),
+      (to, seq) => this.#codec.peerGet(to, this.#target, seq, id),
       (message) => this.#peerOf(message),
     );
     if (peer === undefined) throw new DcoError("protocol", `the kernel did not describe peer ${id}`);
@@ -276,22 +288,23 @@ export class OvpnInterface implements BackendInterface {
   async peers(): Promise<BackendPeer[]> {
     const peers = await this.#dump((message) => this.#peerOf(message));
     this.#floatWatch?.found(peers);
+    this.#vpnAddresses?.note(peers);
     for (const { id } of peers) if (!this.#peers.has(id)) this.#strangers.add(id);
     return peers;
   }
 
-  #peerOf(message: Parameters<typeof decodePeer>[0]): BackendPeer {
-    const peer = peerOf(decodePeer(message));
+  #peerOf(message: NetlinkMessage): BackendPeer {
+    const peer = peerOf(this.#codec.decodePeer(message));
     return withScope(peer, this.#peers.get(peer.id)?.scopeId);
   }
 
   stats(): Promise<BackendStats[]> {
-    return this.#dump((message) => statsOf(decodeCounters(message)));
+    return this.#dump((message) => statsOf(this.#codec.decodeCounters(message)));
   }
 
   /** All peers, each once; those that the kernel passed over are asked for: see dumps.ts. */
   async #dump<T extends { readonly id: number }>(decode: Decode<T>): Promise<T[]> {
-    const build: Build = (to, seq) => peerDump(to, this.#target, seq);
+    const build: Build = (to, seq) => this.#codec.peerDump(to, this.#target, seq);
     const changes = this.#changes;
     const expected = this.#peers.size + this.#strangers.size;
     const items = await this.#requests.dump(build, decode);
@@ -306,7 +319,10 @@ export class OvpnInterface implements BackendInterface {
     for (const id of before) {
       if (found.has(id)) continue;
       try {
-        const [item] = this.#requests.ask((to, seq) => peerGet(to, this.#target, seq, id), decode);
+        const [item] = this.#requests.ask(
+          (to, seq) => this.#codec.peerGet(to, this.#target, seq, id),
+          decode,
+        );
         if (item) found.set(id, item);
       } catch (error) {
         if (!DcoError.is(error) || error.code !== "not-found") throw error;
@@ -336,7 +352,7 @@ export class OvpnInterface implements BackendInterface {
     this.#keys.delete(peer, slot);
   }
 
-  keys(peer: number): Promise<KeyInfo[]> {
+  keys(peer: number): Promise<KeyInfo[] | undefined> {
     return this.#keys.list(peer, () => this.peer(peer));
   }
 

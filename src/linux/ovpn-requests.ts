@@ -2,16 +2,18 @@
  * Requests to the module about one interface, with its refusals in the contract's words.
  */
 import { DcoError } from "../core/errors.ts";
+import type { ModuleCodec } from "./codec.ts";
 import type { NamespaceContext } from "./context.ts";
-import { type FamilyFormat, ovpnFormat } from "./formats.ts";
+import { type FamilyFormat, moduleFormat } from "./formats.ts";
 import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
 import type { OvpnTarget } from "./ovpn/requests.ts";
-import { describeRefusal } from "./ovpn-errors.ts";
 
 /** See the module's comment. */
 export class OvpnRequests {
   /** What each message is about. */
   readonly target: OvpnTarget;
+  /** How the module's messages are written and read. */
+  readonly codec: ModuleCodec;
   readonly #context: NamespaceContext;
   readonly #name: string;
   readonly #format: FamilyFormat;
@@ -25,14 +27,16 @@ export class OvpnRequests {
    */
   constructor(
     context: NamespaceContext,
+    codec: ModuleCodec,
     target: OvpnTarget,
     name: string,
     onPermissionLost: (message: string) => void,
   ) {
     this.#context = context;
+    this.codec = codec;
     this.target = target;
     this.#name = name;
-    this.#format = ovpnFormat(target.family);
+    this.#format = moduleFormat(codec, target.family);
     this.#onPermissionLost = onPermissionLost;
   }
 
@@ -88,6 +92,6 @@ export class OvpnRequests {
 
   #refused(error: unknown): unknown {
     this.noteRefusal(error);
-    return describeRefusal(error, this.#name);
+    return this.codec.describeRefusal(error, this.#name);
   }
 }

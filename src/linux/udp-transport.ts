@@ -4,12 +4,20 @@
 import type { OpenTransportRequest } from "../core/backend.ts";
 import type { Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
-import { SO_MEMINFO, SO_RCVBUF, SO_RCVBUFFORCE, SOL_SOCKET } from "../sockets/socket-address.ts";
+import { IPPROTO_UDP, SO_MEMINFO, SO_RCVBUF, SO_RCVBUFFORCE, SOL_SOCKET } from "../sockets/socket-address.ts";
 import { openUdpSocket, UdpSocket } from "../sockets/udp-socket.ts";
+import type { ModuleCodec } from "./codec.ts";
 import type { NamespaceContext } from "./context.ts";
 
 /** Word of SO_MEMINFO that counts packets dropped for want of room (SK_MEMINFO_DROPS). */
 const MEMINFO_DROPS = 8;
+
+/** What a UDP socket is used for besides plain packets; 0 for nothing (linux/udp.h). */
+const UDP_ENCAP = 100;
+
+/** How long, and how often, is looked whether the module has let go of a socket. */
+const RELEASE_MS = 2000;
+const RELEASE_POLL_MS = 2;
 
 /** Opens, or adopts, a UDP socket in the context's network namespace. */
 export function openUdpTransport(
@@ -17,11 +25,14 @@ export function openUdpTransport(
   posix: Posix,
   context: NamespaceContext,
   request: OpenTransportRequest,
+  sockets: ModuleCodec["sockets"],
 ): UdpTransport {
   const socket: Posix["socket"] = (...args) => context.run(() => posix.socket(...args));
   return openUdpSocket(posix, { socket, bind: posix.bind }, request, (fd) => {
     enlarge(posix, fd, request.receiveBuffer);
-    return new UdpTransport(ffi, posix, fd, request);
+    return sockets === "framed"
+      ? new UdpTransport(ffi, posix, fd, request)
+      : new HeldUdpTransport(ffi, posix, fd, request);
   });
 }
 
@@ -31,6 +42,20 @@ export class UdpTransport extends UdpSocket {
     const words = Buffer.alloc(4 * (MEMINFO_DROPS + 1));
     this.posix.getsockopt(this.fd, SOL_SOCKET, SO_MEMINFO, words);
     return BigInt(words.readUInt32LE(4 * MEMINFO_DROPS));
+  }
+}
+
+/** Of a module that has a reference of its own: the port is free when that is gone too. */
+class HeldUdpTransport extends UdpTransport {
+  protected override async beforeClose(): Promise<void> {
+    const deadline = performance.now() + RELEASE_MS;
+    while (this.#isHeld() && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, RELEASE_POLL_MS));
+    }
+  }
+
+  #isHeld(): boolean {
+    return this.posix.getsockoptInt(this.fd, IPPROTO_UDP, UDP_ENCAP) !== 0;
   }
 }
 

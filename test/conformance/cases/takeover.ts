@@ -9,7 +9,7 @@ import { group } from "../case.ts";
 import { inTime } from "../expect.ts";
 import { freshKey } from "../keys.ts";
 import { Child } from "../linux/child.ts";
-import { interfacesOf, ip, LINUX_ONLY } from "../linux/raw.ts";
+import { interfacesOf, ip, kindOf, LINUX_ONLY } from "../linux/raw.ts";
 import { Recorder } from "../recorder.ts";
 import { openEnd } from "../tunnel.ts";
 import type { Site, World } from "../world.ts";
@@ -52,7 +52,7 @@ export const takeoverCases = group("adopt", [
       await dco.addPeer({ id: 1, transport, remote: "192.0.2.99:1194", vpn: { ipv4: "10.8.0.9" } });
       await dco.close();
       assert.deepEqual(
-        await interfacesOf(server, "ovpn"),
+        await interfacesOf(server, kindOf(world)),
         ["dk-dead"],
         "closing leaves what was not created",
       );

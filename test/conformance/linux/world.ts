@@ -24,6 +24,7 @@ import { runChildSync } from "./child.ts";
 import type { LinuxSite, Network } from "./network.ts";
 import { startOwner } from "./owner.ts";
 import { startPing } from "./ping.ts";
+import { kindOf } from "./raw.ts";
 import { openForeignSocket } from "./socket.ts";
 import { connectForeign, listenForeign } from "./stream.ts";
 import { inspectInterface } from "./system.ts";
@@ -129,7 +130,7 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   async addInterface(site: Site, name: string): Promise<void> {
-    await this.#addLink(site, name, "ovpn");
+    await this.#addLink(site, name, kindOf(this));
   }
 
   async addOtherInterface(site: Site, name: string): Promise<void> {

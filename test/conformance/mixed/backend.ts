@@ -69,13 +69,14 @@ export class MixedBackend implements BackendDriver {
   static async open(userspaceAt: readonly string[], firstPacketId = 1): Promise<MixedBackend> {
     const ffi = loadFfi();
     const posix = createPosix(ffi);
-    const linux = await LinuxBackend.open({
+    const system = {
       ffi,
       posix,
       tracer: new WireTracer(undefined),
       eventTransport: "auto",
       eventBuffer: EVENT_BUFFER,
-    });
+    } as const;
+    const linux = await LinuxBackend.open(system, "auto");
     return new MixedBackend(posix, linux, userspaceAt, firstPacketId);
   }
 

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { DcoError } from "../../../src/core/errors.ts";
 import { Dumps } from "../../../src/linux/dumps.ts";
-import { ovpnFormat } from "../../../src/linux/formats.ts";
+import { moduleFormat } from "../../../src/linux/formats.ts";
 import type { NetlinkSocket } from "../../../src/linux/netlink-socket.ts";
+import { OVPN_CODEC } from "../../../src/linux/ovpn/codec.ts";
 
 /** Sockets whose dumps a test answers. */
 function fakes() {
@@ -24,7 +25,7 @@ function fakes() {
   });
   const run = () =>
     dumps.run(
-      ovpnFormat(20),
+      moduleFormat(OVPN_CODEC, 20),
       () => {},
       () => 1,
     );

@@ -10,6 +10,7 @@ import { ovpnCapabilities } from "../../../src/linux/capabilities.ts";
 import type { Contexts, EventListener, NamespaceContext, System } from "../../../src/linux/context.ts";
 import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
 import { type LinkInfo, setLink } from "../../../src/linux/netlink/link.ts";
+import { OVPN_CODEC } from "../../../src/linux/ovpn/codec.ts";
 import { OvpnInterface } from "../../../src/linux/ovpn-interface.ts";
 
 const link: LinkInfo = {
@@ -58,6 +59,8 @@ async function build() {
     system: { tracer: new WireTracer(() => {}) } as unknown as System,
     contexts: {} as Contexts,
     context,
+    codec: OVPN_CODEC,
+    mode: "multipeer",
     family: 30,
     link,
     created: true,

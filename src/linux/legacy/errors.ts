@@ -1,0 +1,31 @@
+/**
+ * What the refusals of the family `ovpn-dco-v2` mean: it gives numbers without text (the kernel's log has more).
+ */
+import { DcoError, type DcoErrorCode } from "../../core/errors.ts";
+
+/** A refusal with a sentence for people; errors of other kinds as they are. */
+export function describeLegacyRefusal(error: unknown, name: string): unknown {
+  if (!DcoError.is(error) || error.native === undefined) return error;
+  switch (error.native.name) {
+    case "ENODEV":
+      return because(error, "not-found", `interface ${name} is gone`);
+    case "ENOENT":
+      return because(error, "not-found", "the module has no such peer");
+    case "EEXIST":
+      return because(error, "exists", "the module has a peer with this id");
+    case "ENOTSOCK":
+      return because(
+        error,
+        "socket",
+        "the kernel cannot use the socket: it is closed, neither a UDP socket nor an established TCP connection, " +
+          "or in use by another interface or kind of tunnel",
+      );
+    default:
+      return error;
+  }
+}
+
+function because(error: DcoError, code: DcoErrorCode, sentence: string): DcoError {
+  const { native, kernelMessage, effect } = error;
+  return new DcoError(code, `${sentence} [${native?.name}]`, { native, kernelMessage, effect, cause: error });
+}
