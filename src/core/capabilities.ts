@@ -102,8 +102,10 @@ export interface Capabilities {
   readonly linkDown: boolean;
   /** The interface is the operating system's, with addresses and routes; else its packets are a stream. */
   readonly systemInterface: boolean;
-  /** An interface outlives the process that made it, with its peers. */
+  /** An interface outlives the process that made it. */
   readonly survivesProcess: boolean;
+  /** Peers of such an interface stay when their process dies: the kernel keeps the socket. Else they go with it. */
+  readonly peersSurviveProcess: boolean;
   /** `adoptInterface` as owner. */
   readonly adoptInterface: boolean;
   /** `adoptInterface({ role: "observer" })`. */

@@ -66,6 +66,7 @@ export function freebsdCapabilities({ floats, replayProtection }: FreebsdFacts):
     linkDown: true,
     systemInterface: true,
     survivesProcess: true,
+    peersSurviveProcess: true,
     adoptInterface: true,
     observe: false,
     createInterface: true,

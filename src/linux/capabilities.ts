@@ -54,6 +54,7 @@ export function ovpnCapabilities(has71: boolean): Capabilities {
     linkDown: true,
     systemInterface: true,
     survivesProcess: true,
+    peersSurviveProcess: false,
     adoptInterface: true,
     observe: true,
     createInterface: true,

@@ -63,6 +63,7 @@ export function userspaceCapabilities({ tun, chacha20 }: UserspaceFacts): Capabi
     linkDown: true,
     systemInterface: tun,
     survivesProcess: false,
+    peersSurviveProcess: false,
     adoptInterface: false,
     observe: false,
     createInterface: true,

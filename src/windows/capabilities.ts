@@ -79,6 +79,7 @@ export function windowsCapabilities(facts: WindowsFacts, mode?: InterfaceMode): 
     linkDown: false,
     systemInterface: true,
     survivesProcess: false,
+    peersSurviveProcess: false,
     adoptInterface: true,
     observe: false,
     createInterface: elevated,

@@ -58,6 +58,7 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
     linkDown: true,
     systemInterface: true,
     survivesProcess: true,
+    peersSurviveProcess: true,
     adoptInterface: true,
     observe: true,
     createInterface: true,

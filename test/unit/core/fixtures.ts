@@ -49,6 +49,7 @@ const EVERYTHING: Capabilities = {
   sourceCheck: ["multipeer"],
   linkFollowsPeer: true,
   survivesProcess: true,
+  peersSurviveProcess: false,
   adoptInterface: true,
   observe: true,
   createInterface: true,
