@@ -1,6 +1,6 @@
 /**
- * The plain runner: `node test/conformance/run.ts --subject linux|freebsd [--filter TEXT] [--json FILE]
- * [--event-transport netlink|ffi|auto]`. Prints TAP; exit status 1 if a case failed or none was run.
+ * The plain runner: `node test/conformance/run.ts --subject linux|freebsd [--filter TEXT] [--groups NAME,...]
+ * [--json FILE] [--event-transport netlink|ffi|auto]`. Prints TAP; exit status 1 if a case failed or none was run.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -18,7 +18,7 @@ import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
 import type { Subject } from "./world.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux|freebsd|userspace|mixed] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|freebsd|userspace|mixed] [--filter TEXT] [--groups NAME,...] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** What a guard against replays has to do with. */
 const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
@@ -42,16 +42,19 @@ async function main(): Promise<number> {
     options: {
       subject: { type: "string", default: "linux" },
       filter: { type: "string", default: "" },
+      groups: { type: "string" },
       "event-transport": { type: "string", default: "auto" },
       json: { type: "string" },
     },
   });
+  const groups = groupsOf(values.groups);
   const runner = new Runner();
   const reports: SubjectReport[] = [];
   const summary: string[] = [];
   console.log("TAP version 14");
   for (const { open, cases: all, variant } of rounds(values.subject, values["event-transport"])) {
-    const cases = all.filter((each) => caseName(each, variant).includes(values.filter));
+    const wanted = groups ? all.filter(({ group }) => groups.includes(group)) : all;
+    const cases = wanted.filter((each) => caseName(each, variant).includes(values.filter));
     if (cases.length === 0) continue;
     const subject = await open();
     try {
@@ -97,6 +100,14 @@ function rounds(subject: string, eventTransport: string): Round[] {
     round("ffi", events, { name: "events by ffi" }),
     round("netlink", tcp, { name: "over TCP", protocol: "tcp" }),
   ];
+}
+
+/** The groups that are asked for; undefined for all. */
+function groupsOf(names: string | undefined): readonly string[] | undefined {
+  const groups = names?.split(",");
+  const unknown = groups?.find((name) => !ALL_CASES.some(({ group }) => group === name));
+  if (unknown !== undefined) throw new Error(`there is no group ${unknown}; ${USAGE}`);
+  return groups;
 }
 
 function freebsdRounds(): Round[] {
