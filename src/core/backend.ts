@@ -7,6 +7,7 @@
  */
 import type { Capabilities } from "./capabilities.ts";
 import type { DcoError } from "./errors.ts";
+import type { Maybe } from "./maybe.ts";
 import type {
   CipherName,
   DriverInfo,
@@ -263,8 +264,9 @@ export interface BackendInterface {
   openTransport(request: OpenTransportRequest, signal: AbortSignal | undefined): Promise<BackendTransport>;
   listen(request: ListenRequest): Promise<BackendListener>;
 
-  addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void>;
-  setPeer(id: number, request: PeerFields): Promise<void>;
+  // What may be over when the call returns saves the promises of every quick call.
+  addPeer(request: AddPeerRequest, transport: BackendTransport): Maybe<void>;
+  setPeer(id: number, request: PeerFields): Maybe<void>;
   /**
    * Off the event loop where the kernel takes long. Where the kernel gives final counters with the peer's end
    * (`finalStats`), that event is handed over before this resolves. Where it spoils the transport
@@ -274,16 +276,16 @@ export interface BackendInterface {
   /** A peer has ended, whoever ended it, and no other has its id yet: what the backend added for it goes. */
   peerEnded?(id: number): void;
   /** Fails with `not-found`. Where the kernel cannot be asked it is answered from what was done and heard. */
-  peer(id: number): Promise<BackendPeer>;
+  peer(id: number): Maybe<BackendPeer>;
   /** All peers; without capability `listPeers` only those of this process. */
   peers(): Promise<BackendPeer[]>;
   stats(): Promise<BackendStats[]>;
 
-  installKey(peer: number, key: KeyRequest): Promise<void>;
-  swapKeys(peer: number): Promise<void>;
-  deleteKey(peer: number, slot: KeySlot): Promise<void>;
+  installKey(peer: number, key: KeyRequest): Maybe<void>;
+  swapKeys(peer: number): Maybe<void>;
+  deleteKey(peer: number, slot: KeySlot): Maybe<void>;
   /** What the slots hold; undefined where the kernel does not tell. */
-  keys(peer: number): Promise<KeyInfo[] | undefined>;
+  keys(peer: number): Maybe<KeyInfo[] | undefined>;
 
   /**
    * Up to {@link MOST_AT_ONCE} requests in one turn of the event loop, each about another peer, where the kernel answers

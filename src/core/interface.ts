@@ -8,6 +8,7 @@ import { Calls, peek } from "./calls.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { DcoInterface, Listener, Transport } from "./contract.ts";
 import { describeError, unsupported } from "./errors.ts";
+import type { Maybe } from "./maybe.ts";
 import type {
   AddPeerOptions,
   BulkOptions,
@@ -169,7 +170,7 @@ export class CoreInterface implements DcoInterface {
     const abortEffect = peek(peer, "replace") === true ? "unknown" : "none";
     const call = {
       operation: "addPeer",
-      target: peerName(peek(peer, "id")),
+      peer: peek(peer, "id"),
       options,
       undo,
       abortEffect,
@@ -178,21 +179,19 @@ export class CoreInterface implements DcoInterface {
   }
 
   setPeer(id: number, peer: SetPeerOptions, options?: CallOptions): Promise<void> {
-    return this.#calls.change({ operation: "setPeer", target: peerName(id), options }, (signal) =>
+    return this.#calls.change({ operation: "setPeer", peer: id, options }, (signal) =>
       this.#peers.set(id, peer, signal),
     );
   }
 
   removePeer(id: number, options?: CallOptions): Promise<void> {
-    return this.#calls.change({ operation: "removePeer", target: peerName(id), options }, (signal) =>
+    return this.#calls.change({ operation: "removePeer", peer: id, options }, (signal) =>
       this.#peers.remove(id, signal),
     );
   }
 
   peer(id: number, options?: CallOptions): Promise<PeerInfo> {
-    return this.#calls.ask({ operation: "peer", target: peerName(id), options }, (signal) =>
-      this.#peers.get(id, signal),
-    );
+    return this.#calls.ask({ operation: "peer", peer: id, options }, (signal) => this.#peers.get(id, signal));
   }
 
   peers(options?: CallOptions): Promise<PeerInfo[]> {
@@ -204,33 +203,26 @@ export class CoreInterface implements DcoInterface {
   }
 
   installKey(peer: number, key: KeyOptions, options?: CallOptions): Promise<void> {
-    let begun = false;
-    const install = (signal: AbortSignal | undefined) => {
-      begun = true;
-      return this.#peers.installKey(peer, key, signal);
-    };
-    const call = { operation: "installKey", target: peerName(peer), options };
-    return this.#calls.change(call, install).finally(() => {
-      if (!begun) wipeIfWanted(() => key);
-    });
+    const refused = () => wipeIfWanted(() => key);
+    return this.#calls.change({ operation: "installKey", peer, options, refused }, (signal) =>
+      this.#peers.installKey(peer, key, signal),
+    );
   }
 
   swapKeys(peer: number, options?: CallOptions): Promise<void> {
-    return this.#calls.change({ operation: "swapKeys", target: peerName(peer), options }, (signal) =>
+    return this.#calls.change({ operation: "swapKeys", peer, options }, (signal) =>
       this.#peers.swapKeys(peer, signal),
     );
   }
 
   deleteKey(peer: number, slot: KeySlot, options?: CallOptions): Promise<void> {
-    return this.#calls.change({ operation: "deleteKey", target: peerName(peer), options }, (signal) =>
+    return this.#calls.change({ operation: "deleteKey", peer, options }, (signal) =>
       this.#peers.deleteKey(peer, slot, signal),
     );
   }
 
   keys(peer: number, options?: CallOptions): Promise<KeyInfo[]> {
-    return this.#calls.ask({ operation: "keys", target: peerName(peer), options }, (signal) =>
-      this.#peers.keys(peer, signal),
-    );
+    return this.#calls.ask({ operation: "keys", peer, options }, (signal) => this.#peers.keys(peer, signal));
   }
 
   addPeers(peers: readonly AddPeerOptions[], options?: BulkOptions): Promise<BulkResult<PeerRef>[]> {
@@ -288,11 +280,11 @@ export class CoreInterface implements DcoInterface {
     field: string,
     items: readonly I[],
     options: BulkOptions | undefined,
-    one: (item: I, path: string) => Promise<T>,
+    one: (item: I, path: string) => Maybe<T>,
     verb?: VerbAtOnce<Item, T>,
     settled: () => void = () => {},
   ): Promise<BulkResult<T>[]> {
-    const call = { operation, target: this.name, options: undefined };
+    const call = { operation, target: this.name, options: undefined, refused: settled };
     const pathOf = (at: number) => `${field}[${at}]`;
     const each = async (item: I, at: number) => {
       try {
@@ -309,18 +301,14 @@ export class CoreInterface implements DcoInterface {
         this.#calls.lifetime.check();
         return done(part);
       });
-    let begun = false;
     const all = async () => {
-      begun = true;
       try {
         return await runBulk(validateArray(items, field), validateBulkOptions(options), each, together);
       } finally {
         settled();
       }
     };
-    return this.#calls.change(call, all).finally(() => {
-      if (!begun) settled();
-    });
+    return this.#calls.change(call, all);
   }
 
   async #close(): Promise<void> {
@@ -346,9 +334,4 @@ export class CoreInterface implements DcoInterface {
     onClosed(this);
     if (failures.length > 0) throw describeError(failures[0], "close", this.name);
   }
-}
-
-/** What was given instead of an id is not repeated: it may be a key. */
-function peerName(id: unknown): string {
-  return typeof id === "number" ? `peer ${id}` : "peer";
 }

@@ -2,6 +2,7 @@
  * How calls end early: by an AbortSignal, or because what they were made on was closed.
  */
 import { DcoError, type Effect } from "./errors.ts";
+import type { Maybe } from "./maybe.ts";
 
 /** Throws `aborted` with effect `none` if the signal has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -142,15 +143,31 @@ interface GuardedCall {
 /** Runs tasks of one key one after the other; tasks of different keys overlap. */
 export class KeyedLock<K> {
   readonly #tails = new Map<K, Promise<unknown>>();
+  /** A task is on the stack: whether it takes longer is not known yet. */
+  #running = false;
 
   /** Whether a task of this key is under way, or waits. */
   isBusy(key: K): boolean {
     return this.#tails.has(key);
   }
 
-  run<T>(key: K, task: () => Promise<T>): Promise<T> {
+  /** A task that is over at once has its result at once, where nothing is in its way. */
+  run<T>(key: K, task: () => Maybe<T>): Maybe<T> {
     const before = this.#tails.get(key);
-    const mine = before === undefined ? task() : before.then(task, task);
+    if (before !== undefined) return this.#hold(key, before.then(task, task));
+    // A task begins another (a trace callback of the caller's does).
+    if (this.#running) return Promise.resolve().then(() => this.run(key, task));
+    this.#running = true;
+    let result: Maybe<T>;
+    try {
+      result = task();
+    } finally {
+      this.#running = false;
+    }
+    return result instanceof Promise ? this.#hold(key, result) : result;
+  }
+
+  #hold<T>(key: K, mine: Promise<T>): Promise<T> {
     this.#tails.set(key, mine);
     const over = () => {
       if (this.#tails.get(key) === mine) this.#tails.delete(key);

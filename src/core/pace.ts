@@ -21,6 +21,19 @@ export class Pace {
   }
 }
 
+/** Items between two looks at the clock. */
+const ITEMS_PER_LOOK = 32;
+
+/** Does something to each of very many items, in slices. */
+export async function forEachPaced<T>(items: Iterable<T>, each: (item: T) => void): Promise<void> {
+  const pace = new Pace();
+  let n = 0;
+  for (const item of items) {
+    each(item);
+    if (++n % ITEMS_PER_LOOK === 0 && pace.over) await pace.turn();
+  }
+}
+
 /**
  * The time since the event loop had its last turn, across all calls: one whose answer comes at once is over before that,
  * and a caller who makes them one after the other would keep the loop from everything else.

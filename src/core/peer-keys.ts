@@ -4,6 +4,7 @@
 import type { BackendInterface, KeyRequest } from "./backend.ts";
 import { DcoError, hadNoEffect, invalid } from "./errors.ts";
 import { type KeyDigest, KeyLedger } from "./key-ledger.ts";
+import { chain, type Maybe, settle } from "./maybe.ts";
 import type { KeySlot } from "./model.ts";
 import type { PeerRecord } from "./peer-table.ts";
 import { at } from "./validate.ts";
@@ -28,15 +29,13 @@ export class PeerKeys {
   }
 
   /** @param path where the key stands in a bulk call */
-  async install(record: PeerRecord, key: KeyRequest, path?: string): Promise<void> {
+  install(record: PeerRecord, key: KeyRequest, path?: string): Maybe<void> {
     const installation = this.begin(record, key, () => path);
-    try {
-      await this.#backend.installKey(record.id, key);
-    } catch (error) {
-      this.failed(installation, error);
-      throw error;
-    }
-    this.done(installation);
+    return settle(
+      () => this.#backend.installKey(record.id, key),
+      () => this.done(installation),
+      (error) => this.failed(installation, error),
+    );
   }
 
   /** Checks the key, and reserves it until `done` or `failed`. */
@@ -73,15 +72,13 @@ export class PeerKeys {
     record.slotsUnknown = true;
   }
 
-  async swap(record: PeerRecord): Promise<void> {
+  swap(record: PeerRecord): Maybe<void> {
     this.checkSwap(record);
-    try {
-      await this.#backend.swapKeys(record.id);
-    } catch (error) {
-      this.swapFailed(record, error);
-      throw error;
-    }
-    record.slots.swap();
+    return settle(
+      () => this.#backend.swapKeys(record.id),
+      () => record.slots.swap(),
+      (error) => this.swapFailed(record, error),
+    );
   }
 
   /** Errors: `not-found`. */
@@ -96,10 +93,9 @@ export class PeerKeys {
     record.slotsUnknown = true;
   }
 
-  async delete(record: PeerRecord, slot: KeySlot): Promise<void> {
+  delete(record: PeerRecord, slot: KeySlot): Maybe<void> {
     if (!record.slotsUnknown && !record.slots[slot]) return;
-    await this.#backend.deleteKey(record.id, slot);
-    record.slots.delete(slot);
+    return chain(this.#backend.deleteKey(record.id, slot), () => record.slots.delete(slot));
   }
 }
 

@@ -267,6 +267,15 @@ export class PeerLives {
     this.end(record, told ? deletedReason(told.reason, record) : "unknown", told);
   }
 
+  /** What the kernel says of a peer; undefined if it has none, or cannot be asked. */
+  async #ofKernel(id: number): Promise<BackendPeer | undefined> {
+    try {
+      return await this.#backend.peer(id);
+    } catch {
+      return undefined;
+    }
+  }
+
   /** When the kernel cannot be asked the peer is taken to be there. */
   async #isThere(record: PeerRecord): Promise<boolean> {
     try {
@@ -293,7 +302,7 @@ export class PeerLives {
       return;
     }
     void this.#locked(id, async () => {
-      const peer = await this.#backend.peer(id).catch(() => undefined);
+      const peer = await this.#ofKernel(id);
       if (peer && record.ended === undefined) tell(record, peer);
     });
   }

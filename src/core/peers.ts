@@ -6,7 +6,9 @@ import { NO_BULK_OPTIONS, runBulk } from "./bulk.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { DcoError, hadNoEffect, invalid, unlessNotFound, unsupported, withEffect } from "./errors.ts";
 import { KeyedLock, type Lifetime, throwIfAborted } from "./lifetime.ts";
+import { chain, type Maybe, settle } from "./maybe.ts";
 import type { Keepalive, KeyInfo, KeyOptions, KeySlot, PeerInfo, PeerRef, PeerStats } from "./model.ts";
+import { forEachPaced } from "./pace.ts";
 import { PeerKeys } from "./peer-keys.ts";
 import { PeerLives } from "./peer-lives.ts";
 import { PeerRoutes } from "./peer-routes.ts";
@@ -58,7 +60,7 @@ export class Peers {
     this.#backend = backend;
     this.#capabilities = capabilities;
     this.#lifetime = lifetime;
-    const locked = (id: number, task: () => Promise<void>) => this.#locked(id, task);
+    const locked = async (id: number, task: () => Promise<void>) => this.#locked(id, task);
     this.#observer = observer;
     this.lives = new PeerLives(backend, backendName, locked, { capabilities, observer });
     this.#keys = new PeerKeys(backend);
@@ -93,7 +95,9 @@ export class Peers {
     // All at once, so that no end of one is missed while others are asked about.
     for (const peer of await this.#backend.peers()) table.begin(table.fromKernel(peer));
     if (flush) {
-      const remove = ({ id }: PeerRecord) => this.remove(id, undefined).catch(unlessNotFound);
+      const remove = async ({ id }: PeerRecord) => {
+        await Promise.resolve(this.remove(id, undefined)).catch(unlessNotFound);
+      };
       for (const result of await runBulk(table.all(), NO_BULK_OPTIONS, remove)) {
         if (!result.ok) throw result.error;
       }
@@ -101,23 +105,39 @@ export class Peers {
   }
 
   /** @param path where the options stand in a bulk call */
-  async add(options: unknown, signal: Signal, path?: string): Promise<PeerRef> {
-    const { id, request, socket, keepalive } = this.#checkAdd(options, path);
-    return this.#locked(id, async () => {
-      const replaced = await this.#makeWay(request, socket);
-      try {
-        this.#lifetime.check();
-        throwIfAborted(signal);
-        // From here to the kernel nothing may wait: the descriptor must still be this transport's.
-        this.#checkTransport(socket, at(path, "transport"));
-        const record = await this.#begin(request, socket, keepalive);
-        if (socket.ending) await this.#remove(record, "transport-closed");
-        // Before anybody else can use the id: who aborted is told that there is no such peer.
-        else if (signal?.aborted) await this.#remove(record, "requested").catch(unlessNotFound);
-        return { id: record.id, generation: record.generation };
-      } catch (error) {
-        throw replaced ? withEffect(error, "unknown") : error;
-      }
+  add(options: unknown, signal: Signal, path?: string): Maybe<PeerRef> {
+    const checked = this.#checkAdd(options, path);
+    const { id, request, socket } = checked;
+    return this.#locked(id, () => {
+      if (this.#isFree(request)) return this.#put(checked, signal, path);
+      return this.#makeWay(request, socket).then(async (replaced) => {
+        try {
+          return await this.#put(checked, signal, path);
+        } catch (error) {
+          throw replaced ? withEffect(error, "unknown") : error;
+        }
+      });
+    });
+  }
+
+  /** Whether nothing can be in the way of a new peer. */
+  #isFree({ id, replace }: AddPeerRequest): boolean {
+    return this.#backend.mode === "multipeer" && !replace && this.lives.table.get(id) === undefined;
+  }
+
+  #put(checked: CheckedAdd, signal: Signal, path: string | undefined): Maybe<PeerRef> {
+    const { socket } = checked;
+    this.#lifetime.check();
+    throwIfAborted(signal);
+    // From here to the kernel nothing may wait: the descriptor must still be this transport's.
+    this.#checkTransport(socket, at(path, "transport"));
+    const begun = this.#begin(checked);
+    if (!(begun instanceof Promise)) return refOf(begun);
+    return begun.then(async (record) => {
+      if (socket.ending) await this.#remove(record, "transport-closed");
+      // Before anybody else can use the id: who aborted is told that there is no such peer.
+      else if (signal?.aborted) await this.#remove(record, "requested").catch(unlessNotFound);
+      return refOf(record);
     });
   }
 
@@ -134,36 +154,44 @@ export class Peers {
   }
 
   /** Takes back what `add` did; not another peer that has the id by now. */
-  undoAdd({ id, generation }: PeerRef): Promise<void> {
-    return this.#locked(id, async () => {
+  async undoAdd({ id, generation }: PeerRef): Promise<void> {
+    await this.#locked(id, async () => {
       const record = this.lives.table.get(id);
       if (record?.generation === generation) await this.#remove(record, "requested").catch(unlessNotFound);
     });
   }
 
-  async #begin(request: AddPeerRequest, socket: CoreTransport, keepalive: Keepalive | "off") {
+  #begin({ request, socket, keepalive }: CheckedAdd): Maybe<PeerRecord> {
     const { table } = this.lives;
     const record = table.fromRequest(request, socket, keepalive);
     this.#routes.claim(record, request.routes ?? []);
+    const begin = () => {
+      table.begin(record);
+      return record;
+    };
+    let added: Maybe<void>;
     try {
-      await this.#backend.addPeer(request, socket.backend);
+      added = this.#backend.addPeer(request, socket.backend);
     } catch (error) {
-      this.#routes.release(record);
-      // It may be there although the call failed.
-      if (!hadNoEffect(error)) await this.#backend.removePeer(record.id).catch(() => {});
-      throw error;
+      return this.#notAdded(record, error);
     }
-    table.begin(record);
-    return record;
+    return added instanceof Promise ? added.then(begin, (error) => this.#notAdded(record, error)) : begin();
   }
 
-  set(id: unknown, options: unknown, signal: Signal): Promise<void> {
+  async #notAdded(record: PeerRecord, error: unknown): Promise<never> {
+    this.#routes.release(record);
+    // It may be there although the call failed.
+    if (!hadNoEffect(error)) await this.#backend.removePeer(record.id).catch(() => {});
+    throw error;
+  }
+
+  set(id: unknown, options: unknown, signal: Signal): Maybe<void> {
     validatePeerId(id, "id");
     const { fields } = validateSetPeer(options, {
       mode: this.#backend.mode,
       capabilities: this.#capabilities,
     });
-    return this.#onPeer(id, "id", signal, async (record) => {
+    return this.#onPeer(id, "id", signal, (record) => {
       if (record.transport?.protocol === "tcp") refuseAddresses(fields, "remote");
       else if (fields.remote && record.transport)
         checkRemoteFamily(fields.remote, record.transport.backend, "remote");
@@ -171,43 +199,46 @@ export class Peers {
       const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.all().length === 0;
       const now = later ? { ...fields, keepalive: undefined } : fields;
       const unclaim = fields.routes && this.#routes.claim(record, fields.routes);
-      try {
-        if (Object.values(now).some((value) => value !== undefined))
-          await this.#backend.setPeer(record.id, now);
-      } catch (error) {
-        unclaim?.();
-        throw error;
-      }
-      if (keepalive !== undefined) {
-        record.keepalive = keepalive;
-        record.keepaliveArmed ||= !later && keepalive !== "off";
-      }
-      if (fields.remote) record.remote = toEndpoint(fields.remote);
-      if (fields.txId !== undefined) record.txId = fields.txId;
-      record.vpn = vpnOf(fields, record.vpn);
-      record.changed = ++this.lives.table.clock;
+      return settle(
+        () => (hasAny(now) ? this.#backend.setPeer(record.id, now) : undefined),
+        () => this.#noteSettings(record, fields, later),
+        () => unclaim?.(),
+      );
     });
   }
 
-  remove(id: unknown, signal: Signal, field = "id"): Promise<void> {
-    return this.#onPeer(id, field, signal, (record) => this.#remove(record, "requested"));
+  #noteSettings(record: PeerRecord, fields: PeerFields, later: boolean): void {
+    const { keepalive } = fields;
+    if (keepalive !== undefined) {
+      record.keepalive = keepalive;
+      record.keepaliveArmed ||= !later && keepalive !== "off";
+    }
+    if (fields.remote) record.remote = toEndpoint(fields.remote);
+    if (fields.txId !== undefined) record.txId = fields.txId;
+    record.vpn = vpnOf(fields, record.vpn);
+    record.changed = ++this.lives.table.clock;
+  }
+
+  async remove(id: unknown, signal: Signal, field = "id"): Promise<void> {
+    await this.#onPeer(id, field, signal, (record) => this.#remove(record, "requested"));
   }
 
   /** Ends a peer because its transport closes; one that has ended is no error. */
-  endWithTransport(record: PeerRecord, reason: TransportEndReason): Promise<void> {
-    return this.#locked(record.id, async () => {
+  async endWithTransport(record: PeerRecord, reason: TransportEndReason): Promise<void> {
+    await this.#locked(record.id, async () => {
       if (record.ended !== undefined) return;
       await this.#remove(record, reason).catch(unlessNotFound);
     });
   }
 
-  get(id: unknown, signal: Signal): Promise<PeerInfo> {
-    return this.#onPeer(id, "id", signal, async (record) => {
+  get(id: unknown, signal: Signal): Maybe<PeerInfo> {
+    return this.#onPeer(id, "id", signal, (record) => {
       const asked = this.lives.table.clock;
-      const peer = await this.#backend.peer(record.id);
-      if (this.#capabilities.readPeers) refresh(record, peer, asked);
-      if (this.#observer) await this.lives.readKeys(record);
-      return peerInfo(record);
+      return chain(this.#backend.peer(record.id), (peer) => {
+        if (this.#capabilities.readPeers) refresh(record, peer, asked);
+        if (this.#observer) return this.lives.readKeys(record).then(() => peerInfo(record));
+        return peerInfo(record);
+      });
     });
   }
 
@@ -217,14 +248,19 @@ export class Peers {
     if (!readPeers && !listPeers) return table.all().map(peerInfo);
     const { clock: asked, lastGeneration } = table;
     const found = await this.#backend.peers();
-    for (const peer of found) this.lives.refresh(peer, asked);
+    const ids = new Set<number>();
+    await forEachPaced(found, (peer) => {
+      ids.add(peer.id);
+      this.lives.refresh(peer, asked);
+    });
     if (this.#observer) await this.lives.readAllKeys();
-    const ids = new Set(found.map(({ id }) => id));
-    // One that has ended may still be in the table, its event not yet read.
-    return table
-      .all()
-      .filter((record) => ids.has(record.id) || record.generation > lastGeneration)
-      .map(peerInfo);
+    const all: PeerInfo[] = [];
+    await forEachPaced(table.all(), (record) => {
+      // One that has ended may still be in the table, its event not yet read; or it ends in one of the turns.
+      if (record.ended !== undefined) return;
+      if (ids.has(record.id) || record.generation > lastGeneration) all.push(peerInfo(record));
+    });
+    return all;
   }
 
   async stats(): Promise<PeerStats[]> {
@@ -232,22 +268,17 @@ export class Peers {
     const found = await this.#backend.stats();
     if (this.#observer && found.some(({ id }) => table.get(id) === undefined)) await this.list();
     const all: PeerStats[] = [];
-    for (const stats of found) {
-      const record = table.get(stats.id);
-      if (record === undefined) continue;
-      const { id, link, tunnel } = stats;
-      all.push({ id, generation: record.generation, link, tunnel });
-    }
+    await forEachPaced(found, ({ id, link, tunnel }) => {
+      const record = table.get(id);
+      if (record !== undefined) all.push({ id, generation: record.generation, link, tunnel });
+    });
     return all;
   }
 
-  async installKey(id: unknown, key: KeyOptions, signal: Signal): Promise<void> {
-    try {
-      await this.#install(id, "peer", key, undefined, signal);
-    } finally {
-      // Only here is it certain that the kernel, or nobody, has read them.
-      wipeIfWanted(() => key);
-    }
+  installKey(id: unknown, key: KeyOptions, signal: Signal): Maybe<void> {
+    // Only at the end is it certain that the kernel, or nobody, has read them.
+    const wipe = () => wipeIfWanted(() => key);
+    return settle(() => this.#install(id, "peer", key, undefined, signal), wipe, wipe);
   }
 
   /**
@@ -255,42 +286,43 @@ export class Peers {
    *
    * @param path where the item stands in the bulk call
    */
-  async installBulkItem(item: unknown, path: string): Promise<void> {
+  installBulkItem(item: unknown, path: string): Maybe<void> {
     const { peer, key } = readFields(item, ["peer", "key"], path);
-    await this.#install(peer, at(path, "peer"), key, at(path, "key"), undefined);
+    return this.#install(peer, at(path, "peer"), key, at(path, "key"), undefined);
   }
 
-  async #install(
+  #install(
     id: unknown,
     idField: string,
     key: unknown,
     keyPath: string | undefined,
     signal: Signal,
-  ): Promise<void> {
+  ): Maybe<void> {
     const request = validateKey(key, this.#capabilities, keyPath);
-    await this.#onPeer(id, idField, signal, (record) => this.#installKey(record, request, keyPath));
+    return this.#onPeer(id, idField, signal, (record) => this.#installKey(record, request, keyPath));
   }
 
-  swapKeys(id: unknown, signal: Signal, field = "peer"): Promise<void> {
+  swapKeys(id: unknown, signal: Signal, field = "peer"): Maybe<void> {
     return this.#onPeer(id, field, signal, (record) => this.#keys.swap(record));
   }
 
-  deleteKey(id: unknown, slot: unknown, signal: Signal): Promise<void> {
+  deleteKey(id: unknown, slot: unknown, signal: Signal): Maybe<void> {
     const which: KeySlot = validateSlot(slot);
     if (!this.#capabilities.deleteKey) throw unsupported("deleteKey", "this driver cannot delete a key");
     return this.#onPeer(id, "peer", signal, (record) => this.#keys.delete(record, which));
   }
 
-  keys(id: unknown, signal: Signal): Promise<KeyInfo[]> {
-    return this.#onPeer(id, "peer", signal, async (record) => {
-      const found = await this.#backend.keys(record.id);
-      if (found === undefined) return record.slots.all();
-      // The kernel tells AES-GCM without the key's length; what was installed here says more.
-      return found.map((key) => {
-        const known = record.slots[key.slot];
-        return known !== undefined && known.id === key.id ? known : key;
-      });
-    });
+  keys(id: unknown, signal: Signal): Maybe<KeyInfo[]> {
+    return this.#onPeer(id, "peer", signal, (record) =>
+      chain(this.#backend.keys(record.id), (found) => {
+        if (found === undefined) return record.slots.all();
+        // The kernel tells AES-GCM without the key's length; what was installed here says more.
+        return found.map((key) => {
+          const known = record.slots[key.slot];
+          return known !== undefined && known.id === key.id ? known : key;
+        });
+      }),
+    );
   }
 
   #checkTransport(transport: unknown, field: string): CoreTransport {
@@ -349,18 +381,24 @@ export class Peers {
     if (this.#backend.mode === "p2p") {
       if (listPeers) found = await this.#backend.peers();
     } else if (readPeers && request.replace && table.get(request.id) === undefined) {
-      const peer = await this.#backend.peer(request.id).catch(unlessNotFound);
-      if (peer) found = [peer];
+      try {
+        found = [await this.#backend.peer(request.id)];
+      } catch (error) {
+        unlessNotFound(error);
+      }
     }
     for (const peer of found) {
       if (table.get(peer.id) === undefined) table.begin(table.fromKernel(peer));
     }
   }
 
-  async #installKey(record: PeerRecord, request: KeyRequest, path: string | undefined): Promise<void> {
-    await this.#keys.install(record, request, path);
-    if (record.keepaliveArmed || record.keepalive === "off") return;
-    const { keepalive } = record;
+  #installKey(record: PeerRecord, request: KeyRequest, path: string | undefined): Maybe<void> {
+    return chain(this.#keys.install(record, request, path), () =>
+      record.keepaliveArmed || record.keepalive === "off" ? undefined : this.#arm(record, record.keepalive),
+    );
+  }
+
+  async #arm(record: PeerRecord, keepalive: Keepalive): Promise<void> {
     const fields = { remote: undefined, local: undefined, vpn4: undefined, vpn6: undefined };
     try {
       await this.#backend.setPeer(record.id, { ...fields, routes: undefined, txId: undefined, keepalive });
@@ -385,29 +423,34 @@ export class Peers {
     }
   }
 
-  #locked<T>(id: number, task: () => Promise<T>): Promise<T> {
+  #locked<T>(id: number, task: () => Maybe<T>): Maybe<T> {
     return this.#lock.run(this.#backend.mode === "p2p" ? P2P_LOCK : id, task);
   }
 
   /** Runs a task while nothing else is done to the peer; one that was given up meanwhile does not begin. */
-  async #onPeer<T>(
-    id: unknown,
-    field: string,
-    signal: Signal,
-    task: (record: PeerRecord) => Promise<T>,
-  ): Promise<T> {
+  #onPeer<T>(id: unknown, field: string, signal: Signal, task: (record: PeerRecord) => Maybe<T>): Maybe<T> {
     const peer = validatePeerId(id, field);
-    return this.#locked(peer, async () => {
+    return this.#locked(peer, () => {
       this.#lifetime.check();
       throwIfAborted(signal);
       const { table } = this.lives;
-      if (this.#observer && table.get(peer) === undefined) {
-        const asked = table.clock;
-        this.lives.refresh(await this.#backend.peer(peer), asked);
-      }
-      return task(this.find(peer));
+      if (!this.#observer || table.get(peer) !== undefined) return task(this.find(peer));
+      const asked = table.clock;
+      return chain(this.#backend.peer(peer), (found) => {
+        this.lives.refresh(found, asked);
+        return task(this.find(peer));
+      });
     });
   }
+}
+
+function refOf({ id, generation }: PeerRecord): PeerRef {
+  return { id, generation };
+}
+
+function hasAny(fields: PeerFields): boolean {
+  for (const name in fields) if (fields[name as keyof PeerFields] !== undefined) return true;
+  return false;
 }
 
 /** UDP peers default to the transport's remote; the validation has refused one for TCP. */

@@ -30,6 +30,11 @@ const events = channel("dcokit:event");
 const errors = channel("dcokit:error");
 const wire = channel("dcokit:wire");
 
+/** Whether anybody listens to {@link publishRequest}: asked before its arguments are made. */
+export function requestsAreWanted(): boolean {
+  return requests.hasSubscribers;
+}
+
 /** Publishes that a verb was called. */
 export function publishRequest(
   backend: string,
@@ -37,7 +42,7 @@ export function publishRequest(
   operation: string,
   target?: string,
 ): void {
-  if (requests.hasSubscribers) requests.publish({ backend, interface: dco, operation, target });
+  requests.publish({ backend, interface: dco, operation, target });
 }
 
 /** Publishes an event. */

@@ -12,12 +12,13 @@ import type {
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError } from "../core/errors.ts";
 import type { DriverInfo, InterfaceInfo, InterfaceMode } from "../core/model.ts";
+import type { LinkInfo } from "../netlink/codec/link.ts";
+import { findLink, removeLink, requireLink } from "../netlink/links.ts";
+import { type NamespaceInput, namespaceProblem } from "../netlink/namespace.ts";
 import { Contexts, type NamespaceContext, type System } from "./context.ts";
 import { type DcoModule, resolveModule, type WantedModule } from "./family.ts";
 import { moduleFormat } from "./formats.ts";
-import { createLink, findLink, linkMode, listLinks, removeLink, requireLink, takeOver } from "./links.ts";
-import { type NamespaceInput, namespaceProblem } from "./namespace.ts";
-import type { LinkInfo } from "./netlink/link.ts";
+import { createModeLink, linkMode, listLinks, takeOver } from "./links.ts";
 import { OvpnInterface } from "./ovpn-interface.ts";
 import { markProblem } from "./socket-options.ts";
 
@@ -102,7 +103,7 @@ export class LinuxBackend implements BackendDriver {
         const kind = existing.kind === this.#kind ? "" : ` (of kind ${existing.kind ?? "none"})`;
         throw new DcoError("exists", `there is an interface ${name} already${kind}`, { effect: "none" });
       }
-      return this.#interface(context, await createLink(context, this.#kind, mode, name), mode, true);
+      return this.#interface(context, await createModeLink(context, this.#kind, mode, name), mode, true);
     });
   }
 

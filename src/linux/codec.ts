@@ -3,9 +3,9 @@
  *
  * Requests and answers have one form for all modules; the codecs write and read each module's bytes.
  */
-import type { MessageBuilder } from "./netlink/builder.ts";
-import type { MessageKind } from "./netlink/describe.ts";
-import type { NetlinkMessage } from "./netlink/message.ts";
+import type { MessageBuilder } from "../netlink/codec/builder.ts";
+import type { MessageKind } from "../netlink/codec/describe.ts";
+import type { NetlinkMessage } from "../netlink/codec/message.ts";
 import type { CountersReply } from "./ovpn/counters-reply.ts";
 import type { KeySlotName } from "./ovpn/messages.ts";
 import type { PeerReply } from "./ovpn/peer-reply.ts";

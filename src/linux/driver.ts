@@ -10,7 +10,7 @@ import type {
   ListInterfacesOptions,
   OpenTransportOptions,
 } from "../core/model.ts";
-import type { NamespaceInput } from "./namespace.ts";
+import type { NamespaceInput } from "../netlink/namespace.ts";
 import type { SocketRouting } from "./socket-options.ts";
 
 /** Where an interface or a socket lives. */

@@ -5,8 +5,8 @@
  * make it pass over others, and new ones make it repeat some. What to do about that is the caller's business.
  */
 import { DcoError } from "../core/errors.ts";
-import type { FamilyFormat } from "./formats.ts";
-import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
+import type { FamilyFormat } from "../netlink/formats.ts";
+import type { Build, Decode, NetlinkSocket } from "../netlink/netlink-socket.ts";
 
 /** See the module's comment. */
 export class Dumps {

@@ -6,9 +6,9 @@ import { type WireTrace, WireTracer } from "../core/trace.ts";
 import { createBackgroundSender } from "../ffi/background-sender.ts";
 import { loadFfi } from "../ffi/index.ts";
 import { createPosix } from "../ffi/posix.ts";
+import { EVENT_BUFFER_BYTES, type EventTransport } from "../netlink/event-socket.ts";
 import { LinuxBackend } from "./backend.ts";
 import type { LinuxDriver } from "./driver.ts";
-import { EVENT_BUFFER_BYTES, type EventTransport } from "./event-socket.ts";
 import type { WantedModule } from "./family.ts";
 
 /** Options of {@link openLinuxDriver}. */

@@ -6,10 +6,10 @@ import { DcoError } from "../core/errors.ts";
 import { formatIp, unmapIpv4 } from "../core/ip.ts";
 import type { Endpoint } from "../core/model.ts";
 import type { WireTracer } from "../core/trace.ts";
+import { describeDatagram } from "../netlink/codec/describe.ts";
+import { parseDatagram } from "../netlink/codec/message.ts";
 import type { ModuleCodec } from "./codec.ts";
 import { moduleFormat } from "./formats.ts";
-import { describeDatagram } from "./netlink/describe.ts";
-import { parseDatagram } from "./netlink/message.ts";
 import type { OvpnNotification } from "./ovpn/replies.ts";
 import type { OvpnTarget } from "./ovpn/requests.ts";
 

@@ -21,21 +21,22 @@ import type {
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError, withEffect } from "../core/errors.ts";
+import { chain, type Maybe, settle } from "../core/maybe.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Pace } from "../core/pace.ts";
+import type { LinkInfo } from "../netlink/codec/link.ts";
+import type { NetlinkMessage } from "../netlink/codec/message.ts";
+import { Configuration } from "../netlink/configure.ts";
+import { LANES } from "../netlink/lanes.ts";
+import { LinkWatch } from "../netlink/link-watch.ts";
+import { removeLink } from "../netlink/links.ts";
+import type { Build, Decode } from "../netlink/netlink-socket.ts";
 import type { ModuleCodec } from "./codec.ts";
-import { Configuration } from "./configure.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
-import { LANES } from "./lanes.ts";
-import { removeLink } from "./links.ts";
-import type { LinkInfo } from "./netlink/link.ts";
-import type { NetlinkMessage } from "./netlink/message.ts";
-import type { Build, Decode } from "./netlink-socket.ts";
 import type { NewPeer, OvpnTarget } from "./ovpn/requests.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
 import { type KeyItem, OvpnKeys } from "./ovpn-keys.ts";
-import { OvpnLink } from "./ovpn-link.ts";
 import { peerOf, statsOf, withScope } from "./ovpn-peers.ts";
 import { OvpnRequests } from "./ovpn-requests.ts";
 import { OvpnTransports } from "./ovpn-transports.ts";
@@ -94,7 +95,7 @@ export class OvpnInterface implements BackendInterface {
   readonly #requests: OvpnRequests;
   readonly #keys: OvpnKeys;
   readonly #transports: OvpnTransports;
-  readonly #link: OvpnLink;
+  readonly #link: LinkWatch;
   readonly #configuration: Configuration;
   /** The peers that this process added. */
   readonly #peers = new Map<number, KnownPeer>();
@@ -121,7 +122,7 @@ export class OvpnInterface implements BackendInterface {
     this.capabilities = parts.capabilities;
     this.#target = { family, ifindex: link.index };
     this.#configuration = new Configuration(context, link.index);
-    this.#link = new OvpnLink(context, link, this.#configuration);
+    this.#link = new LinkWatch(context, link, this.#configuration);
     this.#requests = new OvpnRequests(context, codec, this.#target, link.name, (message) =>
       this.#sink?.({ type: "permission-lost", message }),
     );
@@ -167,21 +168,25 @@ export class OvpnInterface implements BackendInterface {
     return this.#transports.listen(request);
   }
 
-  async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
+  addPeer(request: AddPeerRequest, transport: BackendTransport): Maybe<void> {
     const socket = transport as UdpTransport | TcpTransport;
     const peer = newPeerOf(request, socket);
-    const attach = () => this.#requests.do((to, seq) => this.#codec.peerNew(to, this.#target, seq, peer));
     this.#vpnAddresses?.claim(request);
-    try {
-      if (socket instanceof TcpTransport) await socket.attach(attach);
-      else attach();
-    } catch (error) {
-      this.#vpnAddresses?.release(request.id);
-      throw error;
-    }
-    this.#added(request, socket);
-    const { id, routes = [] } = request;
-    if (routes.length === 0) return;
+    const attach = () => this.#requests.do((to, seq) => this.#codec.peerNew(to, this.#target, seq, peer));
+    const attached = settle(
+      () => (socket instanceof TcpTransport ? socket.attach(attach) : attach()),
+      () => {},
+      () => this.#vpnAddresses?.release(request.id),
+    );
+    return chain(attached, () => {
+      this.#added(request, socket);
+      const { routes = NO_ROUTES } = request;
+      return routes.length === 0 ? undefined : this.#addRoutes(request, routes);
+    });
+  }
+
+  async #addRoutes(request: AddPeerRequest, routes: readonly IpPrefix[]): Promise<void> {
+    const { id } = request;
     try {
       this.#configuration.setPeerRoutes(id, routes, request);
     } catch (error) {
@@ -218,15 +223,15 @@ export class OvpnInterface implements BackendInterface {
     this.#watchRemote(id, remote);
   }
 
-  async setPeer(id: number, request: PeerFields): Promise<void> {
+  setPeer(id: number, request: PeerFields): void {
     const known = this.#peers.get(id);
     const { remote } = request;
     // The kernel takes both together, and forgets the local address that is left out.
     const before = known?.local?.family === remote?.family ? known?.local : undefined;
     const local = request.local ?? before;
     const settings = settingsOf(id, request, local, known?.transport);
-    const { routes, ...others } = request;
-    const hasOthers = Object.values(others).some((value) => value !== undefined);
+    const { routes } = request;
+    const hasOthers = changesPeer(request);
     if (hasOthers) {
       this.#requests.do((to, seq) => this.#codec.peerSet(to, this.#target, seq, settings));
     }
@@ -276,7 +281,7 @@ export class OvpnInterface implements BackendInterface {
     );
   }
 
-  async peer(id: number): Promise<BackendPeer> {
+  peer(id: number): BackendPeer {
     const [peer] = this.#requests.ask(
       (to, seq) => this.#codec.peerGet(to, this.#target, seq, id),
       (message) => this.#peerOf(message),
@@ -332,7 +337,7 @@ export class OvpnInterface implements BackendInterface {
     return [...found.values()];
   }
 
-  installKey(peer: number, key: KeyRequest): Promise<void> {
+  installKey(peer: number, key: KeyRequest): Maybe<void> {
     return this.#keys.install(peer, key);
   }
 
@@ -340,7 +345,7 @@ export class OvpnInterface implements BackendInterface {
     return this.#keys.installNow(items);
   }
 
-  async swapKeys(peer: number): Promise<void> {
+  swapKeys(peer: number): void {
     this.#keys.swap(peer);
   }
 
@@ -348,11 +353,11 @@ export class OvpnInterface implements BackendInterface {
     return this.#keys.swapNow(items);
   }
 
-  async deleteKey(peer: number, slot: KeySlot): Promise<void> {
+  deleteKey(peer: number, slot: KeySlot): void {
     this.#keys.delete(peer, slot);
   }
 
-  keys(peer: number): Promise<KeyInfo[] | undefined> {
+  keys(peer: number): KeyInfo[] | undefined {
     return this.#keys.list(peer, () => this.peer(peer));
   }
 
@@ -394,6 +399,11 @@ export class OvpnInterface implements BackendInterface {
     if (remote)
       this.#floatWatch?.set(peer, { address: remote.text, port: remote.port, scopeId: remote.scopeId });
   }
+}
+
+/** Whether there is anything in it but routes, which are the system's. */
+function changesPeer({ remote, local, vpn4, vpn6, keepalive, txId }: PeerFields): boolean {
+  return (remote ?? local ?? vpn4 ?? vpn6 ?? keepalive ?? txId) !== undefined;
 }
 
 function newPeerOf(request: AddPeerRequest, socket: UdpTransport | TcpTransport): NewPeer {

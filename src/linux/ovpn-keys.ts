@@ -3,6 +3,7 @@
  */
 import type { KeyRequest, Outcome } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
+import type { Maybe } from "../core/maybe.ts";
 import type { KeyInfo, KeySlot } from "../core/model.ts";
 import type { KeyDirection, NewKey } from "./ovpn/requests.ts";
 import type { OvpnRequests } from "./ovpn-requests.ts";
@@ -24,7 +25,7 @@ export class OvpnKeys {
     this.#warmCiphers = warmCiphers;
   }
 
-  async install(peer: number, key: KeyRequest): Promise<void> {
+  install(peer: number, key: KeyRequest): Maybe<void> {
     const request = newKeyOf(peer, key);
     if (!this.#warmCiphers.has(request.cipher)) return this.#installFirst(request);
     const { target, codec } = this.#requests;
@@ -62,7 +63,7 @@ export class OvpnKeys {
    *
    * @param ask fails if there is no such peer
    */
-  async list(peer: number, ask: () => Promise<unknown>): Promise<KeyInfo[] | undefined> {
+  list(peer: number, ask: () => unknown): KeyInfo[] | undefined {
     const { target, codec } = this.#requests;
     const { keyGet, decodeKey } = codec;
     if (!keyGet || !decodeKey) return undefined;
@@ -74,7 +75,7 @@ export class OvpnKeys {
       } catch (error) {
         // ENOENT for an empty slot as for an unknown peer: the text tells, and where it does not, peer-get does.
         if (!DcoError.is(error) || error.code !== "not-found") throw error;
-        if (!error.message.includes("slot")) await ask();
+        if (!error.message.includes("slot")) ask();
       }
     }
     return keys;

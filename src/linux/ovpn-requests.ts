@@ -2,10 +2,11 @@
  * Requests to the module about one interface, with its refusals in the contract's words.
  */
 import { DcoError } from "../core/errors.ts";
+import type { FamilyFormat } from "../netlink/formats.ts";
+import type { Build, Decode, NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { ModuleCodec } from "./codec.ts";
 import type { NamespaceContext } from "./context.ts";
-import { type FamilyFormat, moduleFormat } from "./formats.ts";
-import type { Build, Decode, NetlinkSocket } from "./netlink-socket.ts";
+import { moduleFormat } from "./formats.ts";
 import type { OvpnTarget } from "./ovpn/requests.ts";
 
 /** See the module's comment. */
@@ -42,7 +43,12 @@ export class OvpnRequests {
 
   /** One request that the kernel answers at once. */
   do(build: Build): void {
-    this.ask(build, () => undefined);
+    try {
+      this.#context.genl.command(this.#format, build);
+      if (this.#right === "unknown") this.#right = "had";
+    } catch (error) {
+      throw this.#refused(error);
+    }
   }
 
   /** The same, with what `decode` makes of the answer. */

@@ -8,9 +8,9 @@ import type {
   OpenTransportRequest,
 } from "../core/backend.ts";
 import { invalid } from "../core/errors.ts";
+import { type NamespaceInput, openSocketNamespace } from "../netlink/namespace.ts";
 import type { ModuleCodec } from "./codec.ts";
 import type { Contexts, EventListener, NamespaceContext, System } from "./context.ts";
-import { type NamespaceInput, openSocketNamespace } from "./namespace.ts";
 import { refuseRouting, withRouting } from "./socket-options.ts";
 import { openTcpTransport, TcpListener } from "./tcp-connect.ts";
 import type { TcpTransport } from "./tcp-transport.ts";

@@ -7,10 +7,10 @@
  * builder; the answers are the kernel's bytes, one hexadecimal string for each recv.
  */
 
-import { deleteAddress, dumpAddresses, newAddress } from "../../src/linux/netlink/address.ts";
-import type { MessageBuilder } from "../../src/linux/netlink/builder.ts";
-import * as nl from "../../src/linux/netlink/constants.ts";
-import { decodeFamily, getFamily, getPolicy, NLCTRL } from "../../src/linux/netlink/genl.ts";
+import { deleteAddress, dumpAddresses, newAddress } from "../../src/netlink/codec/address.ts";
+import type { MessageBuilder } from "../../src/netlink/codec/builder.ts";
+import * as nl from "../../src/netlink/codec/constants.ts";
+import { decodeFamily, getFamily, getPolicy, NLCTRL } from "../../src/netlink/codec/genl.ts";
 import {
   decodeLink,
   deleteLink,
@@ -18,10 +18,10 @@ import {
   getLink,
   newLink,
   setLink,
-} from "../../src/linux/netlink/link.ts";
-import { parseDatagram } from "../../src/linux/netlink/message.ts";
-import { deleteRoute, dumpRoutes, getRoute, newRoute } from "../../src/linux/netlink/route.ts";
-import { AF_INET, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE } from "../../src/linux/netlink/rtnl.ts";
+} from "../../src/netlink/codec/link.ts";
+import { parseDatagram } from "../../src/netlink/codec/message.ts";
+import { deleteRoute, dumpRoutes, getRoute, newRoute } from "../../src/netlink/codec/route.ts";
+import { AF_INET, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE } from "../../src/netlink/codec/rtnl.ts";
 import {
   drain,
   NETLINK_CAP_ACK,

@@ -11,13 +11,13 @@
 
 import { createCipheriv } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { MessageBuilder } from "../../src/linux/netlink/builder.ts";
-import * as nl from "../../src/linux/netlink/constants.ts";
-import { decodeFamily, getFamily, getPolicy } from "../../src/linux/netlink/genl.ts";
-import { decodeLink, deleteLink, getLink, newLink, setLink } from "../../src/linux/netlink/link.ts";
-import { parseDatagram } from "../../src/linux/netlink/message.ts";
 import { OVPN, OVPN_COMMANDS, OVPN_GROUP, PEER } from "../../src/linux/ovpn/messages.ts";
 import * as requests from "../../src/linux/ovpn/requests.ts";
+import type { MessageBuilder } from "../../src/netlink/codec/builder.ts";
+import * as nl from "../../src/netlink/codec/constants.ts";
+import { decodeFamily, getFamily, getPolicy } from "../../src/netlink/codec/genl.ts";
+import { decodeLink, deleteLink, getLink, newLink, setLink } from "../../src/netlink/codec/link.ts";
+import { parseDatagram } from "../../src/netlink/codec/message.ts";
 import {
   bindTo,
   closeSocket,

@@ -4,7 +4,7 @@
 
 import { release } from "node:os";
 import koffi from "koffi";
-import { MessageBuilder } from "../../src/linux/netlink/builder.ts";
+import { MessageBuilder } from "../../src/netlink/codec/builder.ts";
 
 /** A request and what the kernel answered, in hexadecimal: one string for each recv. */
 export interface Exchange {

@@ -2,10 +2,10 @@
  * The generic netlink family `ovpn-dco-v2` of the out-of-tree module: numbers and attributes, from its
  * linux/ovpn_dco.h. The first generation of the module has a family `ovpn-dco` with other numbers.
  */
-import type { MessageKind } from "../netlink/describe.ts";
-import type { MessageLayout } from "../netlink/extack.ts";
-import { GENL_HEADER } from "../netlink/genl.ts";
-import type { AttributeTable } from "../netlink/table.ts";
+import type { MessageKind } from "../../netlink/codec/describe.ts";
+import type { MessageLayout } from "../../netlink/codec/extack.ts";
+import { GENL_HEADER } from "../../netlink/codec/genl.ts";
+import type { AttributeTable } from "../../netlink/codec/table.ts";
 
 export const LEGACY_FAMILY = "ovpn-dco-v2";
 export const LEGACY_FAMILY_VERSION = 1;

@@ -3,11 +3,11 @@
  */
 import { parseIp } from "../../core/ip.ts";
 import { unpackSockaddr } from "../../ffi/sockaddr.ts";
-import { decodeAttributes } from "../netlink/attributes.ts";
-import { GENL_HEADER, genlAttributes, genlCommand } from "../netlink/genl.ts";
-import type { NetlinkMessage } from "../netlink/message.ts";
-import { malformed } from "../netlink/region.ts";
-import type { Attributes } from "../netlink/table.ts";
+import { decodeAttributes } from "../../netlink/codec/attributes.ts";
+import { GENL_HEADER, genlAttributes, genlCommand } from "../../netlink/codec/genl.ts";
+import type { NetlinkMessage } from "../../netlink/codec/message.ts";
+import { malformed } from "../../netlink/codec/region.ts";
+import type { Attributes } from "../../netlink/codec/table.ts";
 import type { CountersReply } from "../ovpn/counters-reply.ts";
 import { DELETE_REASONS } from "../ovpn/messages.ts";
 import type { PeerReply } from "../ovpn/peer-reply.ts";

@@ -4,8 +4,8 @@
  * They take what those of the in-tree family take; what the module does not have is not asked of it (capabilities).
  */
 import { packSockaddrBytes } from "../../ffi/sockaddr.ts";
-import type { MessageBuilder } from "../netlink/builder.ts";
-import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "../netlink/constants.ts";
+import type { MessageBuilder } from "../../netlink/codec/builder.ts";
+import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "../../netlink/codec/constants.ts";
 import { CIPHER_ALGORITHMS, KEY_SLOTS, type KeySlotName } from "../ovpn/messages.ts";
 import type { KeyDirection, NewKey, NewPeer, OvpnTarget, PeerSettings } from "../ovpn/requests.ts";
 import {

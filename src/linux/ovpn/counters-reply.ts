@@ -2,11 +2,11 @@
  * Reads the counters alone of peer-get answers: statistics of thousands of peers are asked for again and again, and
  * what else an answer holds costs more.
  */
-import { align4, NLA_HEADER } from "../netlink/constants.ts";
-import { genlAttributes } from "../netlink/genl.ts";
-import type { NetlinkMessage } from "../netlink/message.ts";
-import { attributeLength, attributeType } from "../netlink/reader.ts";
-import { malformed } from "../netlink/region.ts";
+import { align4, NLA_HEADER } from "../../netlink/codec/constants.ts";
+import { genlAttributes } from "../../netlink/codec/genl.ts";
+import type { NetlinkMessage } from "../../netlink/codec/message.ts";
+import { attributeLength, attributeType } from "../../netlink/codec/reader.ts";
+import { malformed } from "../../netlink/codec/region.ts";
 import { OVPN, OVPN_COMMANDS, PEER } from "./messages.ts";
 import { counter, u32 } from "./peer-reply.ts";
 

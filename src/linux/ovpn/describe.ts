@@ -2,9 +2,9 @@
  * What the wire trace knows of the in-tree family `ovpn`.
  */
 
-import type { MessageKind, TracedMessage } from "../netlink/describe.ts";
-import { describeDatagram } from "../netlink/describe.ts";
-import { genlKinds } from "../netlink/kinds.ts";
+import type { MessageKind, TracedMessage } from "../../netlink/codec/describe.ts";
+import { describeDatagram } from "../../netlink/codec/describe.ts";
+import { genlKinds } from "../../netlink/codec/kinds.ts";
 import { OVPN_COMMANDS, OVPN_FAMILY, OVPN_LAYOUT } from "./messages.ts";
 
 /** For `genlKinds`. */

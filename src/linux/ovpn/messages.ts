@@ -3,9 +3,9 @@
  * linux/ovpn.h and the kernel's ovpn.yaml.
  */
 
-import type { MessageLayout } from "../netlink/extack.ts";
-import { GENL_HEADER } from "../netlink/genl.ts";
-import type { AttributeTable } from "../netlink/table.ts";
+import type { MessageLayout } from "../../netlink/codec/extack.ts";
+import { GENL_HEADER } from "../../netlink/codec/genl.ts";
+import type { AttributeTable } from "../../netlink/codec/table.ts";
 
 export const OVPN_FAMILY = "ovpn";
 export const OVPN_FAMILY_VERSION = 1;

@@ -3,12 +3,12 @@
  * are the table's.
  */
 
-import { align4, NLA_HEADER } from "../netlink/constants.ts";
-import { genlAttributes } from "../netlink/genl.ts";
-import type { NetlinkMessage } from "../netlink/message.ts";
-import { attributeLength, attributeType } from "../netlink/reader.ts";
-import { malformed } from "../netlink/region.ts";
-import { entriesOf } from "../netlink/table.ts";
+import { align4, NLA_HEADER } from "../../netlink/codec/constants.ts";
+import { genlAttributes } from "../../netlink/codec/genl.ts";
+import type { NetlinkMessage } from "../../netlink/codec/message.ts";
+import { attributeLength, attributeType } from "../../netlink/codec/reader.ts";
+import { malformed } from "../../netlink/codec/region.ts";
+import { entriesOf } from "../../netlink/codec/table.ts";
 import { OVPN, OVPN_COMMANDS, PEER } from "./messages.ts";
 
 /** A peer as the kernel knows it. Addresses are 4 or 16 bytes in network order, counters since peer-new. */

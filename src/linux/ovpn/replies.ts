@@ -2,10 +2,10 @@
  * Answers and notifications of the in-tree family `ovpn`.
  */
 
-import { decodeAttributes } from "../netlink/attributes.ts";
-import { GENL_HEADER, genlAttributes, genlCommand } from "../netlink/genl.ts";
-import type { NetlinkMessage } from "../netlink/message.ts";
-import { malformed } from "../netlink/region.ts";
+import { decodeAttributes } from "../../netlink/codec/attributes.ts";
+import { GENL_HEADER, genlAttributes, genlCommand } from "../../netlink/codec/genl.ts";
+import type { NetlinkMessage } from "../../netlink/codec/message.ts";
+import { malformed } from "../../netlink/codec/region.ts";
 import type { CipherAlgorithm, DeleteReason, KeySlotName } from "./messages.ts";
 import { CIPHER_ALGORITHMS, DELETE_REASONS, KEY_SLOTS, OVPN, OVPN_COMMANDS } from "./messages.ts";
 

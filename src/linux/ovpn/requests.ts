@@ -5,8 +5,8 @@
  * bytes stand nowhere but in the builder's buffer: call `builder.wipe()` when the requests were sent.
  */
 
-import type { MessageBuilder } from "../netlink/builder.ts";
-import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "../netlink/constants.ts";
+import type { MessageBuilder } from "../../netlink/codec/builder.ts";
+import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "../../netlink/codec/constants.ts";
 import type { CipherAlgorithm, KeySlotName } from "./messages.ts";
 import {
   CIPHER_ALGORITHMS,

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { closeSync, openSync } from "node:fs";
 import type { DcoInterface, Transport } from "../../../src/core/contract.ts";
-import type { NamespaceInput } from "../../../src/linux/namespace.ts";
+import type { NamespaceInput } from "../../../src/netlink/namespace.ts";
 import { group } from "../case.ts";
 import { rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";

@@ -7,7 +7,7 @@ import { type Ffi, loadFfi } from "../../../src/ffi/index.ts";
 import { createPosix } from "../../../src/ffi/posix.ts";
 import { packSockaddrBytes } from "../../../src/ffi/sockaddr.ts";
 import { THIS_PROCESS } from "../../../src/ffi/types.ts";
-import { inNamespace, openNamespace } from "../../../src/linux/namespace.ts";
+import { inNamespace, openNamespace } from "../../../src/netlink/namespace.ts";
 import type { Site, World } from "../world.ts";
 import { run } from "./command.ts";
 import type { LinuxSite } from "./network.ts";

@@ -8,7 +8,7 @@ import { loadFfi } from "../../../src/ffi/index.ts";
 import { createPosix, type Posix } from "../../../src/ffi/posix.ts";
 import { AF_INET, AF_INET6, packSockaddrBytes } from "../../../src/ffi/sockaddr.ts";
 import { THIS_PROCESS } from "../../../src/ffi/types.ts";
-import { inNamespace, openNamespace } from "../../../src/linux/namespace.ts";
+import { inNamespace, openNamespace } from "../../../src/netlink/namespace.ts";
 import {
   boundTo,
   connectedTo,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { AddressInfo } from "../../../src/linux/netlink/address.ts";
+import type { AddressInfo } from "../../../src/netlink/codec/address.ts";
 import {
   decodeAddress,
   deleteAddress,
@@ -8,8 +8,8 @@ import {
   IFA_F_NOPREFIXROUTE,
   IFA_F_PERMANENT,
   newAddress,
-} from "../../../src/linux/netlink/address.ts";
-import { AF_INET, AF_INET6 } from "../../../src/linux/netlink/rtnl.ts";
+} from "../../../src/netlink/codec/address.ts";
+import { AF_INET, AF_INET6 } from "../../../src/netlink/codec/rtnl.ts";
 import { answersOf, builtMessage, CAPTURED, objects, v4, v6 } from "./support.ts";
 
 const { index } = CAPTURED;

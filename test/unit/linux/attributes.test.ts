@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, expectTypeOf, test } from "vitest";
-import { decodeAttributes, encodeAttributes } from "../../../src/linux/netlink/attributes.ts";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
-import { CTRL } from "../../../src/linux/netlink/genl.ts";
-import { parseDatagram } from "../../../src/linux/netlink/message.ts";
-import { regionOf } from "../../../src/linux/netlink/region.ts";
-import type { Attributes, AttributeTable, Shape } from "../../../src/linux/netlink/table.ts";
-import { wireName } from "../../../src/linux/netlink/table.ts";
 import { OVPN } from "../../../src/linux/ovpn/messages.ts";
+import { decodeAttributes, encodeAttributes } from "../../../src/netlink/codec/attributes.ts";
+import { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
+import { CTRL } from "../../../src/netlink/codec/genl.ts";
+import { parseDatagram } from "../../../src/netlink/codec/message.ts";
+import { regionOf } from "../../../src/netlink/codec/region.ts";
+import type { Attributes, AttributeTable, Shape } from "../../../src/netlink/codec/table.ts";
+import { wireName } from "../../../src/netlink/codec/table.ts";
 import { bytes, TIMEOUT } from "./support.ts";
 
 /** A table with every type that there is. */

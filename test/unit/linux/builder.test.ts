@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
-import { parseDatagram } from "../../../src/linux/netlink/message.ts";
-import { AttributeReader } from "../../../src/linux/netlink/reader.ts";
+import { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
+import { parseDatagram } from "../../../src/netlink/codec/message.ts";
+import { AttributeReader } from "../../../src/netlink/codec/reader.ts";
 import { TIMEOUT } from "./support.ts";
 
 /** One message with the attributes that `write` adds. */

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
-import { describeDatagram } from "../../../src/linux/netlink/describe.ts";
-import { genlKinds, rtnlKinds } from "../../../src/linux/netlink/kinds.ts";
 import { describeOvpn } from "../../../src/linux/ovpn/describe.ts";
 import { keyNew } from "../../../src/linux/ovpn/requests.ts";
+import { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
+import { describeDatagram } from "../../../src/netlink/codec/describe.ts";
+import { genlKinds, rtnlKinds } from "../../../src/netlink/codec/kinds.ts";
 import { bytes, captured, GOLDEN, TIMEOUT } from "./support.ts";
 
 const FAMILY = GOLDEN.family;

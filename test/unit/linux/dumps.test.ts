@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { DcoError } from "../../../src/core/errors.ts";
 import { Dumps } from "../../../src/linux/dumps.ts";
 import { moduleFormat } from "../../../src/linux/formats.ts";
-import type { NetlinkSocket } from "../../../src/linux/netlink-socket.ts";
 import { OVPN_CODEC } from "../../../src/linux/ovpn/codec.ts";
+import type { NetlinkSocket } from "../../../src/netlink/netlink-socket.ts";
 
 /** Sockets whose dumps a test answers. */
 function fakes() {

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { decodeAcknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
-import { ADDRESS_LAYOUT } from "../../../src/linux/netlink/address.ts";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
-import type { MessageLayout } from "../../../src/linux/netlink/extack.ts";
-import { attributePath } from "../../../src/linux/netlink/extack.ts";
-import { CTRL_LAYOUT } from "../../../src/linux/netlink/genl.ts";
-import { LINK_LAYOUT } from "../../../src/linux/netlink/link.ts";
-import { ROUTE_LAYOUT } from "../../../src/linux/netlink/route.ts";
 import { OVPN_LAYOUT } from "../../../src/linux/ovpn/messages.ts";
 import { keyNew, peerNew } from "../../../src/linux/ovpn/requests.ts";
+import { decodeAcknowledgement } from "../../../src/netlink/codec/acknowledgement.ts";
+import { ADDRESS_LAYOUT } from "../../../src/netlink/codec/address.ts";
+import { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
+import type { MessageLayout } from "../../../src/netlink/codec/extack.ts";
+import { attributePath } from "../../../src/netlink/codec/extack.ts";
+import { CTRL_LAYOUT } from "../../../src/netlink/codec/genl.ts";
+import { LINK_LAYOUT } from "../../../src/netlink/codec/link.ts";
+import { ROUTE_LAYOUT } from "../../../src/netlink/codec/route.ts";
 import { answersOf, bytes, captured, GOLDEN } from "./support.ts";
 
 /** Families that most kernels have, as far as the captured requests go. */

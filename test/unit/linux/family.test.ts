@@ -4,9 +4,9 @@
 import { describe, expect, test } from "vitest";
 import { DcoError } from "../../../src/core/errors.ts";
 import { resolveModule, type WantedModule } from "../../../src/linux/family.ts";
-import type { Lanes } from "../../../src/linux/lanes.ts";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
-import { parseDatagram } from "../../../src/linux/netlink/message.ts";
+import { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
+import { parseDatagram } from "../../../src/netlink/codec/message.ts";
+import type { Lanes } from "../../../src/netlink/lanes.ts";
 import { bytes, type CapturedExchange, LEGACY_CAPTURED, OVPN_CAPTURED } from "./support.ts";
 
 /** What real kernels answered about a family. */

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { isAcknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
-import { encodeAttributes } from "../../../src/linux/netlink/attributes.ts";
-import type { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
-import { CTRL, decodeFamily, getFamily, getPolicy } from "../../../src/linux/netlink/genl.ts";
-import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
-import { PolicySet } from "../../../src/linux/netlink/policy.ts";
-import type { Attributes } from "../../../src/linux/netlink/table.ts";
+import { isAcknowledgement } from "../../../src/netlink/codec/acknowledgement.ts";
+import { encodeAttributes } from "../../../src/netlink/codec/attributes.ts";
+import type { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
+import { CTRL, decodeFamily, getFamily, getPolicy } from "../../../src/netlink/codec/genl.ts";
+import type { NetlinkMessage } from "../../../src/netlink/codec/message.ts";
+import { PolicySet } from "../../../src/netlink/codec/policy.ts";
+import type { Attributes } from "../../../src/netlink/codec/table.ts";
 import { answersOf, built, message } from "./support.ts";
 
 function policies(messages: readonly NetlinkMessage[]): PolicySet {

@@ -5,19 +5,19 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeAcknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
-import { decodeAddress } from "../../../src/linux/netlink/address.ts";
-import { describeDatagram } from "../../../src/linux/netlink/describe.ts";
-import { decodeFamily } from "../../../src/linux/netlink/genl.ts";
-import { rtnlKinds } from "../../../src/linux/netlink/kinds.ts";
-import { decodeLink } from "../../../src/linux/netlink/link.ts";
-import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
-import { parseDatagram } from "../../../src/linux/netlink/message.ts";
-import { PolicySet } from "../../../src/linux/netlink/policy.ts";
-import { decodeRoute } from "../../../src/linux/netlink/route.ts";
 import { describeOvpn } from "../../../src/linux/ovpn/describe.ts";
 import { decodePeer } from "../../../src/linux/ovpn/peer-reply.ts";
 import { decodeKey, decodeNotification } from "../../../src/linux/ovpn/replies.ts";
+import { decodeAcknowledgement } from "../../../src/netlink/codec/acknowledgement.ts";
+import { decodeAddress } from "../../../src/netlink/codec/address.ts";
+import { describeDatagram } from "../../../src/netlink/codec/describe.ts";
+import { decodeFamily } from "../../../src/netlink/codec/genl.ts";
+import { rtnlKinds } from "../../../src/netlink/codec/kinds.ts";
+import { decodeLink } from "../../../src/netlink/codec/link.ts";
+import type { NetlinkMessage } from "../../../src/netlink/codec/message.ts";
+import { parseDatagram } from "../../../src/netlink/codec/message.ts";
+import { PolicySet } from "../../../src/netlink/codec/policy.ts";
+import { decodeRoute } from "../../../src/netlink/codec/route.ts";
 import { bytes, captured, GOLDEN, outcome, TIMEOUT } from "./support.ts";
 
 const DECODERS: Readonly<Record<string, (message: NetlinkMessage) => unknown>> = {

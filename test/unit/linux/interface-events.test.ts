@@ -8,10 +8,10 @@ import { DcoError } from "../../../src/core/errors.ts";
 import { WireTracer } from "../../../src/core/trace.ts";
 import { ovpnCapabilities } from "../../../src/linux/capabilities.ts";
 import type { Contexts, EventListener, NamespaceContext, System } from "../../../src/linux/context.ts";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
-import { type LinkInfo, setLink } from "../../../src/linux/netlink/link.ts";
 import { OVPN_CODEC } from "../../../src/linux/ovpn/codec.ts";
 import { OvpnInterface } from "../../../src/linux/ovpn-interface.ts";
+import { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
+import { type LinkInfo, setLink } from "../../../src/netlink/codec/link.ts";
 
 const link: LinkInfo = {
   index: 7,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
+import { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
 import {
   decodeLink,
   deleteLink,
@@ -7,9 +7,9 @@ import {
   getLink,
   newLink,
   setLink,
-} from "../../../src/linux/netlink/link.ts";
-import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
-import { parseDatagram } from "../../../src/linux/netlink/message.ts";
+} from "../../../src/netlink/codec/link.ts";
+import type { NetlinkMessage } from "../../../src/netlink/codec/message.ts";
+import { parseDatagram } from "../../../src/netlink/codec/message.ts";
 import { answersOf, builtMessage, CAPTURED, endOf, objects } from "./support.ts";
 
 const { index } = CAPTURED;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { decodeAcknowledgement, isAcknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
-import { isControl, isInterrupted, isMultipart, parseDatagram } from "../../../src/linux/netlink/message.ts";
-import { AttributeReader } from "../../../src/linux/netlink/reader.ts";
-import { regionOf } from "../../../src/linux/netlink/region.ts";
+import { decodeAcknowledgement, isAcknowledgement } from "../../../src/netlink/codec/acknowledgement.ts";
+import { isControl, isInterrupted, isMultipart, parseDatagram } from "../../../src/netlink/codec/message.ts";
+import { AttributeReader } from "../../../src/netlink/codec/reader.ts";
+import { regionOf } from "../../../src/netlink/codec/region.ts";
 import { answersOf, bytes, message, outcome } from "./support.ts";
 
 const PROTOCOL = { code: "protocol" };

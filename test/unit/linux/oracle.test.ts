@@ -5,12 +5,12 @@
  */
 
 import { describe, expect, test } from "vitest";
-import { decodeAddress, newAddress } from "../../../src/linux/netlink/address.ts";
-import { decodeFamily, getFamily } from "../../../src/linux/netlink/genl.ts";
-import { decodeLink, newLink, setLink } from "../../../src/linux/netlink/link.ts";
-import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
-import { isControl, parseDatagram } from "../../../src/linux/netlink/message.ts";
-import { decodeRoute, newRoute } from "../../../src/linux/netlink/route.ts";
+import { decodeAddress, newAddress } from "../../../src/netlink/codec/address.ts";
+import { decodeFamily, getFamily } from "../../../src/netlink/codec/genl.ts";
+import { decodeLink, newLink, setLink } from "../../../src/netlink/codec/link.ts";
+import type { NetlinkMessage } from "../../../src/netlink/codec/message.ts";
+import { isControl, parseDatagram } from "../../../src/netlink/codec/message.ts";
+import { decodeRoute, newRoute } from "../../../src/netlink/codec/route.ts";
 import { answersOf, built, bytes, CAPTURED } from "./support.ts";
 
 const oracle = await import("netlink").then(

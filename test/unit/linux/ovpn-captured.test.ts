@@ -1,17 +1,17 @@
 /** What the driver itself says: answers and notifications of a real kernel with `ovpn`. */
 
 import { describe, expect, test } from "vitest";
-import { isAcknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
-import { attributePath } from "../../../src/linux/netlink/extack.ts";
-import { decodeFamily } from "../../../src/linux/netlink/genl.ts";
-import { decodeLink, LINK_LAYOUT } from "../../../src/linux/netlink/link.ts";
-import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
-import { parseDatagram } from "../../../src/linux/netlink/message.ts";
-import { PolicySet } from "../../../src/linux/netlink/policy.ts";
 import { describeOvpn } from "../../../src/linux/ovpn/describe.ts";
 import { OVPN, OVPN_COMMANDS, OVPN_LAYOUT, PEER } from "../../../src/linux/ovpn/messages.ts";
 import { decodePeer } from "../../../src/linux/ovpn/peer-reply.ts";
 import { decodeKey, decodeNotification } from "../../../src/linux/ovpn/replies.ts";
+import { isAcknowledgement } from "../../../src/netlink/codec/acknowledgement.ts";
+import { attributePath } from "../../../src/netlink/codec/extack.ts";
+import { decodeFamily } from "../../../src/netlink/codec/genl.ts";
+import { decodeLink, LINK_LAYOUT } from "../../../src/netlink/codec/link.ts";
+import type { NetlinkMessage } from "../../../src/netlink/codec/message.ts";
+import { parseDatagram } from "../../../src/netlink/codec/message.ts";
+import { PolicySet } from "../../../src/netlink/codec/policy.ts";
 import { bytes, endOf, OVPN_CAPTURED, OVPN_POLICY_6_18, objects } from "./support.ts";
 
 const { family, server, client } = OVPN_CAPTURED;

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { decodeAttributes, encodeAttributes } from "../../../src/linux/netlink/attributes.ts";
-import type { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
-import { genlAttributes } from "../../../src/linux/netlink/genl.ts";
-import { decodeLink, newLink } from "../../../src/linux/netlink/link.ts";
 import { OVPN, OVPN_COMMANDS } from "../../../src/linux/ovpn/messages.ts";
 import { decodeNotification } from "../../../src/linux/ovpn/replies.ts";
 import * as requests from "../../../src/linux/ovpn/requests.ts";
+import { decodeAttributes, encodeAttributes } from "../../../src/netlink/codec/attributes.ts";
+import type { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
+import { genlAttributes } from "../../../src/netlink/codec/genl.ts";
+import { decodeLink, newLink } from "../../../src/netlink/codec/link.ts";
 import { built, bytes, GOLDEN, message } from "./support.ts";
 
 const target = { family: GOLDEN.family, ifindex: GOLDEN.ifindex };

@@ -4,12 +4,12 @@
 import { describe, expect, test } from "vitest";
 import { DcoError } from "../../../src/core/errors.ts";
 import type { NamespaceContext } from "../../../src/linux/context.ts";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
-import { NLM_F_REPLACE } from "../../../src/linux/netlink/constants.ts";
-import { type NetlinkMessage, parseDatagram } from "../../../src/linux/netlink/message.ts";
-import { decodeRoute, newRoute, type RouteInfo } from "../../../src/linux/netlink/route.ts";
-import { RTM_DELROUTE, RTM_GETROUTE } from "../../../src/linux/netlink/rtnl.ts";
-import { type OwnRoute, OwnRoutes } from "../../../src/linux/routes.ts";
+import { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
+import { NLM_F_REPLACE } from "../../../src/netlink/codec/constants.ts";
+import { type NetlinkMessage, parseDatagram } from "../../../src/netlink/codec/message.ts";
+import { decodeRoute, newRoute, type RouteInfo } from "../../../src/netlink/codec/route.ts";
+import { RTM_DELROUTE, RTM_GETROUTE } from "../../../src/netlink/codec/rtnl.ts";
+import { type OwnRoute, OwnRoutes } from "../../../src/netlink/routes.ts";
 import { v4 } from "./support.ts";
 
 const OURS = 7;

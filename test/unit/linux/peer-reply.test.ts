@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeAttributes, encodeAttributes } from "../../../src/linux/netlink/attributes.ts";
-import type { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
-import { genlAttributes } from "../../../src/linux/netlink/genl.ts";
-import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
-import type { Attributes } from "../../../src/linux/netlink/table.ts";
 import { decodeCounters } from "../../../src/linux/ovpn/counters-reply.ts";
 import { OVPN, OVPN_COMMANDS, PEER } from "../../../src/linux/ovpn/messages.ts";
 import type { PeerReply } from "../../../src/linux/ovpn/peer-reply.ts";
 import { decodePeer } from "../../../src/linux/ovpn/peer-reply.ts";
 import { decodeKey } from "../../../src/linux/ovpn/replies.ts";
+import { decodeAttributes, encodeAttributes } from "../../../src/netlink/codec/attributes.ts";
+import type { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
+import { genlAttributes } from "../../../src/netlink/codec/genl.ts";
+import type { NetlinkMessage } from "../../../src/netlink/codec/message.ts";
+import type { Attributes } from "../../../src/netlink/codec/table.ts";
 import { builtMessage, GOLDEN, message, outcome, TIMEOUT } from "./support.ts";
 
 /** A generic netlink message with the attributes that `write` adds. */

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
-import type { RouteInfo, RouteRequest } from "../../../src/linux/netlink/route.ts";
+import type { RouteInfo, RouteRequest } from "../../../src/netlink/codec/route.ts";
 import {
   decodeRoute,
   deleteRoute,
   dumpRoutes,
   getRoute,
   newRoute,
-} from "../../../src/linux/netlink/route.ts";
-import { AF_INET, AF_INET6 } from "../../../src/linux/netlink/rtnl.ts";
+} from "../../../src/netlink/codec/route.ts";
+import { AF_INET, AF_INET6 } from "../../../src/netlink/codec/rtnl.ts";
 import { answersOf, builtMessage, CAPTURED, objects, v4, v6 } from "./support.ts";
 
 const { index } = CAPTURED;

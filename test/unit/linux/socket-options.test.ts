@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { DcoError } from "../../../src/core/errors.ts";
-import { openSocketNamespace } from "../../../src/linux/namespace.ts";
 import { markProblem, refuseRouting, withRouting } from "../../../src/linux/socket-options.ts";
+import { openSocketNamespace } from "../../../src/netlink/namespace.ts";
 import { fakePosix } from "./fake-sockets.ts";
 
 const errno = (name: string, number: number, code: DcoError["code"]) =>

@@ -2,11 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { DcoError } from "../../../src/core/errors.ts";
-import type { Acknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
-import { decodeAcknowledgement, isAcknowledgement } from "../../../src/linux/netlink/acknowledgement.ts";
-import { MessageBuilder } from "../../../src/linux/netlink/builder.ts";
-import type { NetlinkMessage } from "../../../src/linux/netlink/message.ts";
-import { parseDatagram } from "../../../src/linux/netlink/message.ts";
+import type { Acknowledgement } from "../../../src/netlink/codec/acknowledgement.ts";
+import { decodeAcknowledgement, isAcknowledgement } from "../../../src/netlink/codec/acknowledgement.ts";
+import { MessageBuilder } from "../../../src/netlink/codec/builder.ts";
+import type { NetlinkMessage } from "../../../src/netlink/codec/message.ts";
+import { parseDatagram } from "../../../src/netlink/codec/message.ts";
 
 /** One request to a real kernel and what it answered, in hexadecimal. */
 export interface CapturedExchange {

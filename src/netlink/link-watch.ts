@@ -3,16 +3,16 @@
  */
 import type { BackendEventSink } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
+import { decodeLink, type LinkInfo } from "./codec/link.ts";
+import { parseDatagram } from "./codec/message.ts";
+import { RTM_DELLINK, RTM_NEWLINK } from "./codec/rtnl.ts";
 import type { Configuration } from "./configure.ts";
-import type { NamespaceContext } from "./context.ts";
+import type { NetworkContext } from "./context.ts";
 import { findLink, isLinkUp } from "./links.ts";
-import { decodeLink, type LinkInfo } from "./netlink/link.ts";
-import { parseDatagram } from "./netlink/message.ts";
-import { RTM_DELLINK, RTM_NEWLINK } from "./netlink/rtnl.ts";
 
 /** Tells of changes, and puts back what the kernel has dropped when a link comes up again. */
-export class OvpnLink {
-  readonly #context: NamespaceContext;
+export class LinkWatch {
+  readonly #context: NetworkContext;
   readonly #name: string;
   readonly #index: number;
   readonly #configuration: Configuration;
@@ -20,7 +20,7 @@ export class OvpnLink {
   #sink: BackendEventSink | undefined;
   #stop: (() => void) | undefined;
 
-  constructor(context: NamespaceContext, { name, index, up }: LinkInfo, configuration: Configuration) {
+  constructor(context: NetworkContext, { name, index, up }: LinkInfo, configuration: Configuration) {
     this.#context = context;
     this.#name = name;
     this.#index = index;

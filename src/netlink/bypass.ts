@@ -3,21 +3,21 @@
  */
 import type { IpAddress } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
-import type { NamespaceContext } from "./context.ts";
+import { decodeRoute, getRoute } from "./codec/route.ts";
+import type { NetworkContext } from "./context.ts";
 import { RTNL_FORMAT } from "./formats.ts";
-import { decodeRoute, getRoute } from "./netlink/route.ts";
 import type { OwnRoute, OwnRoutes } from "./routes.ts";
 
 /** The bypass routes of one interface. They are on other interfaces, so they must be taken back in the end. */
 export class BypassRoutes {
-  readonly #context: NamespaceContext;
+  readonly #context: NetworkContext;
   readonly #own: OwnRoutes;
   readonly #ifindex: number;
   /** By address; undefined where none was needed. */
   readonly #routes = new Map<string, OwnRoute | undefined>();
 
   /** @param ifindex the tunnel's interface */
-  constructor(context: NamespaceContext, own: OwnRoutes, ifindex: number) {
+  constructor(context: NetworkContext, own: OwnRoutes, ifindex: number) {
     this.#context = context;
     this.#own = own;
     this.#ifindex = ifindex;

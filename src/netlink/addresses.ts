@@ -3,8 +3,6 @@
  */
 import type { IpPrefix } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
-import type { NamespaceContext } from "./context.ts";
-import { RTNL_FORMAT } from "./formats.ts";
 import {
   type AddressInfo,
   decodeAddress,
@@ -12,18 +10,20 @@ import {
   dumpAddresses,
   IFA_F_NODAD,
   newAddress,
-} from "./netlink/address.ts";
+} from "./codec/address.ts";
+import type { NetworkContext } from "./context.ts";
+import { RTNL_FORMAT } from "./formats.ts";
 
 const EADDRNOTAVAIL = 99;
 
 /** The addresses of one interface. */
 export class Addresses {
-  readonly #context: NamespaceContext;
+  readonly #context: NetworkContext;
   readonly #index: number;
   /** As last asked for. */
   #wanted: readonly IpPrefix[] = [];
 
-  constructor(context: NamespaceContext, index: number) {
+  constructor(context: NetworkContext, index: number) {
     this.#context = context;
     this.#index = index;
   }

@@ -6,10 +6,10 @@ import { invalid, withEffect } from "../core/errors.ts";
 import { IPV6_MIN_MTU } from "../core/validate.ts";
 import { Addresses } from "./addresses.ts";
 import { BypassRoutes } from "./bypass.ts";
-import type { NamespaceContext } from "./context.ts";
+import { setLink } from "./codec/link.ts";
+import type { NetworkContext } from "./context.ts";
 import { RTNL_FORMAT } from "./formats.ts";
 import { findLink } from "./links.ts";
-import { setLink } from "./netlink/link.ts";
 import { type OwnRoute, OwnRoutes } from "./routes.ts";
 
 /** As OpenVPN gives to the routes of its clients: those that the server itself wants come first. */
@@ -23,7 +23,7 @@ interface VpnGateways {
 
 /** The configuration of one interface, and the routes that are ours. */
 export class Configuration {
-  readonly #context: NamespaceContext;
+  readonly #context: NetworkContext;
   readonly #index: number;
   readonly #bypass: BypassRoutes;
   readonly #addresses: Addresses;
@@ -32,7 +32,7 @@ export class Configuration {
   /** Routes to what is behind peers. */
   readonly #peerRoutes = new Map<number, readonly OwnRoute[]>();
 
-  constructor(context: NamespaceContext, index: number) {
+  constructor(context: NetworkContext, index: number) {
     this.#context = context;
     this.#index = index;
     this.#own = new OwnRoutes(context);

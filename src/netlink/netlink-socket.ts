@@ -11,13 +11,13 @@ import type { WireTracer } from "../core/trace.ts";
 import type { BackgroundSender } from "../ffi/background-sender.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { Posix } from "../ffi/posix.ts";
+import { type Acknowledgement, decodeAcknowledgement, isAcknowledgement } from "./codec/acknowledgement.ts";
+import { MessageBuilder } from "./codec/builder.ts";
+import { NLM_F_ACK, NLMSG_ERROR } from "./codec/constants.ts";
+import { describeDatagram } from "./codec/describe.ts";
+import { attributePath } from "./codec/extack.ts";
+import { isInterrupted, type NetlinkMessage, parseDatagram } from "./codec/message.ts";
 import type { FamilyFormat } from "./formats.ts";
-import { type Acknowledgement, decodeAcknowledgement, isAcknowledgement } from "./netlink/acknowledgement.ts";
-import { MessageBuilder } from "./netlink/builder.ts";
-import { NLM_F_ACK } from "./netlink/constants.ts";
-import { describeDatagram } from "./netlink/describe.ts";
-import { attributePath } from "./netlink/extack.ts";
-import { isInterrupted, type NetlinkMessage, parseDatagram } from "./netlink/message.ts";
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -38,6 +38,9 @@ const SEND_BUFFER = 1 << 20;
 /** Sequence numbers have 32 bits. */
 const LAST_SEQUENCE = 0xffffffff;
 
+/** Bytes of an acknowledgement that says "done": nlmsghdr, code 0, and the header of the request. */
+const PLAIN_ACK = 36;
+
 /** Where nlmsghdr has the message type. */
 const MESSAGE_TYPE = 4;
 
@@ -49,6 +52,14 @@ export type Build = (builder: MessageBuilder, sequence: number) => void;
 
 /** Turns a message of an answer into what is wanted of it; the message is valid only during the call. */
 export type Decode<T> = (message: NetlinkMessage) => T | undefined;
+
+/** Whose requests they are. */
+export interface NetlinkUser {
+  /** For the wire trace. */
+  readonly backend: string;
+  /** Said when the kernel refuses for want of a right. */
+  readonly neededRight: string;
+}
 
 /** What has been read of an answer. */
 class Answer<T> {
@@ -66,10 +77,13 @@ class Answer<T> {
 export class NetlinkSocket {
   readonly fd: number;
   readonly #posix: Posix;
+  readonly #user: NetlinkUser;
   readonly #tracer: WireTracer;
   readonly #background: BackgroundSender | undefined;
   readonly #builder = new MessageBuilder();
   readonly #buffer = Buffer.alloc(RECEIVE_BYTES);
+  /** The same bytes as words of this machine, which is a little-endian one (see builder.ts). */
+  readonly #words = new Uint32Array(this.#buffer.buffer, this.#buffer.byteOffset, RECEIVE_BYTES / 4);
   #sequence = 0;
   #closed = false;
 
@@ -78,8 +92,15 @@ export class NetlinkSocket {
    *
    * @param background for `requestAsync`; without it libuv's pool does that
    */
-  constructor(posix: Posix, protocol: number, tracer: WireTracer, background?: BackgroundSender) {
+  constructor(
+    posix: Posix,
+    protocol: number,
+    user: NetlinkUser,
+    tracer: WireTracer,
+    background?: BackgroundSender,
+  ) {
     this.#posix = posix;
+    this.#user = user;
     this.#background = background;
     this.#tracer = tracer;
     this.fd = posix.socket(AF_NETLINK, SOCK_RAW, protocol);
@@ -219,6 +240,38 @@ export class NetlinkSocket {
     if (sent < 0) throw errnoError(-sent, "send", "netlink socket");
   }
 
+  /**
+   * Makes one request that is answered by an acknowledgement only.
+   *
+   * @throws as `request`
+   */
+  command(format: FamilyFormat, build: Build): void {
+    const sequence = this.#build(build);
+    try {
+      this.#checkSent(this.#posix.send(this.fd, this.#begin(format), 0));
+      const size = this.#receiveSome(format);
+      if (this.#isPlainAck(size, sequence)) return;
+      // All else is told by the way of every answer.
+      const answer = new Answer<never>(undefined);
+      if (this.#read(this.#buffer.subarray(0, size), format, sequence, answer)) return;
+      while (!this.#receivePart(format, sequence, answer));
+    } finally {
+      this.#builder.wipe();
+    }
+  }
+
+  /** Whether one message was received, and that is "done" for this request. Nearly every answer is that. */
+  #isPlainAck(size: number, sequence: number): boolean {
+    const words = this.#words;
+    return (
+      size === PLAIN_ACK &&
+      words[0] === PLAIN_ACK &&
+      ((words[1] as number) & 0xffff) === NLMSG_ERROR &&
+      words[2] === sequence &&
+      words[4] === 0
+    );
+  }
+
   /** Reads until the acknowledgement. Undefined if a dump changed meanwhile and must be read again. */
   #receive<T>(format: FamilyFormat, sequence: number, decode: Decode<T> | undefined): T[] | undefined {
     const answer = new Answer(decode);
@@ -228,7 +281,11 @@ export class NetlinkSocket {
 
   /** Reads one datagram. True after the acknowledgement. */
   #receivePart<T>(format: FamilyFormat, sequence: number, answer: Answer<T>): boolean {
-    for (const message of parseDatagram(this.#receiveDatagram(format))) {
+    return this.#read(this.#receiveDatagram(format), format, sequence, answer);
+  }
+
+  #read<T>(datagram: Buffer, format: FamilyFormat, sequence: number, answer: Answer<T>): boolean {
+    for (const message of parseDatagram(datagram)) {
       // What is left of an earlier request that was given up.
       if (message.sequence !== sequence) continue;
       answer.again ||= isInterrupted(message);
@@ -258,45 +315,46 @@ export class NetlinkSocket {
   }
 
   #receiveDatagram(format: FamilyFormat): Buffer {
+    return this.#buffer.subarray(0, this.#receiveSome(format));
+  }
+
+  /** Receives into the buffer; @returns how many bytes. */
+  #receiveSome(format: FamilyFormat): number {
     const size = this.#posix.recv(this.fd, this.#buffer, 0);
     if (size === -EAGAIN) {
       throw new DcoError("protocol", `${format.name}: the kernel did not answer`, { effect: "unknown" });
     }
     if (size < 0) throw errnoError(-size, "recv", "netlink socket");
-    const datagram = this.#buffer.subarray(0, size);
-    if (this.#tracer.wanted) this.#trace(format, "reply", datagram);
-    return datagram;
+    if (this.#tracer.wanted) this.#trace(format, "reply", this.#buffer.subarray(0, size));
+    return size;
   }
 
   #refusal(format: FamilyFormat, ack: Acknowledgement, n = 0): DcoError {
     const request = this.#builder.message(n);
     const layout = format.kinds(request.readUInt16LE(MESSAGE_TYPE))?.layout;
     const attribute = layout && attributePath(request, ack.extack, layout);
-    return kernelError(ack.errno, ack.extack.text, attribute, format.name);
+    return kernelError(ack.errno, ack.extack.text, attribute, format.name, this.#user.neededRight);
   }
 
   #trace(format: FamilyFormat, direction: "request" | "reply", bytes: Uint8Array): void {
     for (const { hex, ...message } of describeDatagram(bytes, format.kinds)) {
-      this.#tracer.write({ backend: "linux", direction, message, hex });
+      this.#tracer.write({ backend: this.#user.backend, direction, message, hex });
     }
   }
 }
 
-/** Interfaces can be had by less, but without peers they are of no use. */
-export const NEEDED_RIGHT =
-  "it needs CAP_NET_ADMIN in the initial user namespace; root in a container of its own user namespace lacks it";
-
 /** The error for a refusal by the kernel. */
-export function kernelError(
+function kernelError(
   errno: number,
   text: string | undefined,
   attribute: string | undefined,
   family: string,
+  neededRight: string,
 ): DcoError {
   const plain = errnoError(errno, family, undefined);
   const native = plain.native as NativeError;
   const where = attribute === undefined ? "" : ` (${attribute})`;
-  const right = plain.code === "permission" ? `; ${NEEDED_RIGHT}` : "";
+  const right = plain.code === "permission" ? `; ${neededRight}` : "";
   const said = (text === undefined ? native.name : `${text} [${native.name}]`) + where + right;
   return new DcoError(plain.code, `the kernel refused: ${said}`, {
     native,

@@ -6,8 +6,6 @@
  */
 import { DcoError } from "../core/errors.ts";
 import { formatIp } from "../core/ip.ts";
-import type { NamespaceContext } from "./context.ts";
-import { RTNL_FORMAT } from "./formats.ts";
 import {
   decodeRoute,
   deleteRoute,
@@ -18,8 +16,10 @@ import {
   RT_TABLE_MAIN,
   RTPROT_KERNEL,
   RTPROT_STATIC,
-} from "./netlink/route.ts";
-import { AF_INET, AF_INET6 } from "./netlink/rtnl.ts";
+} from "./codec/route.ts";
+import { AF_INET, AF_INET6 } from "./codec/rtnl.ts";
+import type { NetworkContext } from "./context.ts";
+import { RTNL_FORMAT } from "./formats.ts";
 
 const ESRCH = 3;
 const ENODEV = 19;
@@ -44,11 +44,11 @@ export interface OwnRoute {
 
 /** Changes lists of our routes. */
 export class OwnRoutes {
-  readonly #context: NamespaceContext;
+  readonly #context: NetworkContext;
   /** How many lists have a route. */
   readonly #users = new Map<string, number>();
 
-  constructor(context: NamespaceContext) {
+  constructor(context: NetworkContext) {
     this.#context = context;
   }
 
