@@ -35,6 +35,10 @@ const EOPNOTSUPP = 95;
 
 /** Bytes of the length in front of each packet. */
 const PREFIX = 2;
+/** Opcode and peer id. */
+const MIN_PACKET = 4;
+/** Data of another format than that of the modules. */
+const DATA_V1 = 6;
 /** The longest frame that the length can tell. */
 export const MAX_FRAME = PREFIX + 0xffff;
 
@@ -387,6 +391,7 @@ export class TcpTransport implements BackendTransport {
     while (!this.#ended && rest.length >= PREFIX && rest.length >= frameAt(rest, rest.length)) {
       const frame = frameAt(rest, rest.length);
       if (frame === PREFIX) this.#emptyFrame();
+      else if (this.#attached && isNoControlPacket(rest, frame)) this.#noPacket();
       else this.#deliver(rest.subarray(PREFIX, frame));
       rest = rest.subarray(frame);
     }
@@ -417,6 +422,10 @@ export class TcpTransport implements BackendTransport {
 
   #deliver(packet: Uint8Array): void {
     this.#handlers?.onPacket(Uint8Array.from(packet), this.remote);
+  }
+
+  #noPacket(): void {
+    this.#end(new DcoError("protocol", "the other side sent what is no OpenVPN packet"));
   }
 
   #emptyFrame(): void {
@@ -450,6 +459,11 @@ export class TcpTransport implements BackendTransport {
 /** The length of the frame that begins the bytes, of which `seen` are there; of its prefix, if that is all. */
 function frameAt(bytes: Uint8Array, seen: number): number {
   return seen < PREFIX ? PREFIX : PREFIX + ((bytes[0] as number) << 8) + (bytes[1] as number);
+}
+
+/** What the in-tree module takes for an error of the stream, and `ovpn-dco-v2` hands on. */
+function isNoControlPacket(bytes: Uint8Array, frame: number): boolean {
+  return frame < PREFIX + MIN_PACKET || (bytes[PREFIX] as number) >> 3 === DATA_V1;
 }
 
 function unmapped(endpoint: Endpoint): Endpoint {

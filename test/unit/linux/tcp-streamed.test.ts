@@ -80,10 +80,25 @@ test("after the attach the module is made to look at what came before", async ()
 test("frames come merged and split, and go out as packets", async () => {
   const { packets, come, attach } = streamed();
   await attach();
-  come(...frame(1, 2, 3), ...frame(4), 0);
-  come(3, 5, 6);
-  come(7, ...frame(8, 9));
-  expect(packets).toEqual([[1, 2, 3], [4], [5, 6, 7], [8, 9]]);
+  come(...frame(1, 2, 3, 4), ...frame(5, 6, 7, 8, 9), 0);
+  come(4, 10, 11);
+  come(12, 13, ...frame(14, 15, 16, 17));
+  expect(packets).toEqual([
+    [1, 2, 3, 4],
+    [5, 6, 7, 8, 9],
+    [10, 11, 12, 13],
+    [14, 15, 16, 17],
+  ]);
+});
+
+test("a frame that holds no OpenVPN packet ends the transport", async () => {
+  for (const bad of [[1, 2, 3], [6 << 3, 0, 0, 0, 0], []]) {
+    const { packets, ends, come, attach } = streamed();
+    await attach();
+    come(...frame(0x38, 2, 3, 4), ...frame(...bad), ...frame(0x38, 6, 7, 8));
+    expect(packets).toEqual([[0x38, 2, 3, 4]]);
+    expect(ends).toMatchObject([{ code: "protocol" }]);
+  }
 });
 
 test("what is read when the module has let go of the socket is nobody's packet", async () => {
@@ -100,9 +115,9 @@ test("the end of the stream is an end, after a reset with why", async () => {
     await attach();
     state.ended = true;
     state.errno = errno;
-    come(...frame(1));
+    come(...frame(1, 2, 3, 4));
     await soon();
-    expect(packets).toEqual([[1]]);
+    expect(packets).toEqual([[1, 2, 3, 4]]);
     if (errno === 0) expect(ends).toEqual([undefined]);
     else expect(ends).toMatchObject([{ native: { name: "ECONNRESET" } }]);
   }
