@@ -87,6 +87,8 @@ export interface Capabilities {
   readonly linkStats: boolean;
   /** Packet counters besides bytes. */
   readonly packetStats: boolean;
+  /** Pings of the keepalive are counted in the tunnel's counters as well. */
+  readonly countsPings: boolean;
   /** `peer()` and `peers()` give what the kernel has. Else they are what this process did. */
   readonly readPeers: boolean;
   /** The kernel tells which peers it has, so that those of an adopted interface are found. */

@@ -58,6 +58,7 @@ export function freebsdCapabilities({ floats, replayProtection }: FreebsdFacts):
     eventQueue: EVENT_RING,
     linkStats: false,
     packetStats: true,
+    countsPings: true,
     readPeers: false,
     listPeers: true,
     replayProtection: replayProtection ? "enabled" : "disabled",

@@ -46,6 +46,7 @@ export function ovpnCapabilities(has71: boolean): Capabilities {
     eventQueue: undefined,
     linkStats: true,
     packetStats: true,
+    countsPings: false,
     readPeers: true,
     listPeers: true,
     replayProtection: "always",

@@ -55,6 +55,7 @@ export function userspaceCapabilities({ tun, chacha20 }: UserspaceFacts): Capabi
     eventQueue: Number.MAX_SAFE_INTEGER,
     linkStats: true,
     packetStats: true,
+    countsPings: false,
     readPeers: true,
     listPeers: true,
     replayProtection: "always",

@@ -49,6 +49,7 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
     eventQueue: undefined,
     linkStats: true,
     packetStats: true,
+    countsPings: true,
     readPeers: true,
     // A dump walks the table of multi-peer interfaces only.
     listPeers: mode === "multipeer",

@@ -41,6 +41,7 @@ const EVERYTHING: Capabilities = {
   eventQueue: undefined,
   linkStats: true,
   packetStats: true,
+  countsPings: false,
   listPeers: true,
   linkDown: true,
   systemInterface: true,
