@@ -42,7 +42,7 @@ import { OvpnRequests } from "./ovpn-requests.ts";
 import { OvpnTransports } from "./ovpn-transports.ts";
 import { boundSource, settingsOf } from "./peer-settings.ts";
 import { TcpTransport } from "./tcp-transport.ts";
-import type { UdpTransport } from "./udp-transport.ts";
+import { HeldUdpTransport, type UdpTransport } from "./udp-transport.ts";
 import { VpnAddresses } from "./vpn-addresses.ts";
 
 /** What an interface is made of. */
@@ -171,6 +171,7 @@ export class OvpnInterface implements BackendInterface {
   addPeer(request: AddPeerRequest, transport: BackendTransport): Maybe<void> {
     const socket = transport as UdpTransport | TcpTransport;
     const peer = newPeerOf(request, socket);
+    heldOf(socket)?.checkUse();
     this.#vpnAddresses?.claim(request);
     const attach = () => this.#requests.do((to, seq) => this.#codec.peerNew(to, this.#target, seq, peer));
     const attached = settle(
@@ -200,7 +201,9 @@ export class OvpnInterface implements BackendInterface {
   addPeersNow(items: readonly AddItem[]): readonly Outcome[] {
     // Attaching a TCP connection takes turns.
     if (items.some(({ transport }) => transport instanceof TcpTransport)) return items.map(() => "later");
-    if (this.#vpnAddresses?.claimAll(items.map(({ request }) => request)) === false) {
+    const isRefused = items.some(({ transport }) => heldOf(transport)?.isUsable === false);
+    // One by one each gets its own error.
+    if (isRefused || this.#vpnAddresses?.claimAll(items.map(({ request }) => request)) === false) {
       return items.map(() => "later");
     }
     const outcomes = this.#requests.doMany(items.length, (to, seq, n) => {
@@ -220,6 +223,7 @@ export class OvpnInterface implements BackendInterface {
     const scopeId = remote?.scopeId || socket.local?.scopeId;
     this.#peers.set(id, { transport: socket, routes, local, scopeId });
     this.#changes++;
+    heldOf(socket)?.peerAdded(id);
     this.#watchRemote(id, remote);
   }
 
@@ -262,6 +266,7 @@ export class OvpnInterface implements BackendInterface {
     this.#changes++;
     try {
       await this.#requests.doSlowly((to, seq) => this.#codec.peerDel(to, this.#target, seq, id));
+      await heldOf(this.#peers.get(id)?.transport)?.peerRemoved(id);
     } finally {
       this.#changes++;
     }
@@ -274,6 +279,7 @@ export class OvpnInterface implements BackendInterface {
     this.#floatWatch?.delete(id);
     this.#strangers.delete(id);
     const known = this.#peers.get(id);
+    heldOf(known?.transport)?.peerEnded(id);
     this.#peers.delete(id);
     if (known === undefined || known.routes.length === 0) return;
     this.#link.attempt(`routes of peer ${id} cannot be removed`, () =>
@@ -404,6 +410,11 @@ export class OvpnInterface implements BackendInterface {
 /** Whether there is anything in it but routes, which are the system's. */
 function changesPeer({ remote, local, vpn4, vpn6, keepalive, txId }: PeerFields): boolean {
   return (remote ?? local ?? vpn4 ?? vpn6 ?? keepalive ?? txId) !== undefined;
+}
+
+/** A transport whose socket the module keeps for a while. */
+function heldOf(transport: BackendTransport | undefined): HeldUdpTransport | undefined {
+  return transport instanceof HeldUdpTransport ? transport : undefined;
 }
 
 function newPeerOf(request: AddPeerRequest, socket: UdpTransport | TcpTransport): NewPeer {

@@ -17,8 +17,8 @@ export function describeLegacyRefusal(error: unknown, name: string): unknown {
       return because(
         error,
         "socket",
-        "the kernel cannot use the socket: it is closed, neither a UDP socket nor an established TCP connection, " +
-          "or in use by another interface or kind of tunnel",
+        "the kernel cannot use the socket: another interface, or another kind of tunnel, uses it, or it is closed, or " +
+          "neither a UDP socket nor an established TCP connection",
       );
     default:
       return error;

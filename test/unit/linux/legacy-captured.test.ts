@@ -200,8 +200,8 @@ test("a peer's end, with why", () => {
 const REFUSED: [string, number, DcoError["code"], RegExp][] = [
   ["newPeer exists", 17, "exists", /a peer with this id/],
   ["newPeer without remote", 22, "invalid", /EINVAL/],
-  ["newPeer bad fd", 88, "socket", /in use by another/],
-  ["newPeer busy socket", 88, "socket", /in use by another/],
+  ["newPeer bad fd", 88, "socket", /it is closed/],
+  ["newPeer busy socket", 88, "socket", /another interface/],
   ["modeProbe multipeer", 22, "invalid", /EINVAL/],
   ["modeProbe p2p", 88, "socket", /closed/],
   ["getPeer unknown", 2, "not-found", /no such peer/],
