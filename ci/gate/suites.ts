@@ -137,7 +137,7 @@ export async function legacyBehaviour(): Promise<SuiteResult> {
     kernel: LEGACY_KERNEL,
     legacy: true,
     arguments: ["--groups", LEGACY_GROUPS.join()],
-    seconds: 700,
+    seconds: 900,
     onLine: (line) => counted.read(line),
   });
   const { omitted = [], ...result } = counted.result(ended);
