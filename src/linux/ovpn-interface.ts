@@ -3,6 +3,7 @@
  */
 import type {
   AddPeerRequest,
+  BackendEvent,
   BackendEventSink,
   BackendInterface,
   BackendListener,
@@ -29,7 +30,7 @@ import type { NetlinkMessage } from "../netlink/codec/message.ts";
 import { Configuration } from "../netlink/configure.ts";
 import { LANES } from "../netlink/lanes.ts";
 import { LinkWatch } from "../netlink/link-watch.ts";
-import { removeLink } from "../netlink/links.ts";
+import { findLink, removeLink } from "../netlink/links.ts";
 import type { Build, Decode } from "../netlink/netlink-socket.ts";
 import type { ModuleCodec } from "./codec.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
@@ -136,7 +137,9 @@ export class OvpnInterface implements BackendInterface {
 
   async start(sink: BackendEventSink): Promise<void> {
     this.#sink = sink;
-    this.#notifications = new PeerNotifications(this.#codec, this.#target, sink, this.#parts.system.tracer);
+    const { tracer } = this.#parts.system;
+    const told: BackendEventSink = (event) => sink(this.#corrected(event));
+    this.#notifications = new PeerNotifications(this.#codec, this.#target, told, tracer);
     if (this.capabilities.floatEvent === "poll") {
       this.#floatWatch = new FloatWatch(
         () => this.peers(),
@@ -145,6 +148,17 @@ export class OvpnInterface implements BackendInterface {
     }
     this.#link.start(sink);
     this.#transports.start();
+  }
+
+  /** A p2p peer that somebody else's has taken the place of is told as if the link went, which it did not. */
+  #corrected(event: BackendEvent): BackendEvent {
+    if (event.type !== "peer-deleted" || event.reason !== "teardown" || this.mode !== "p2p") return event;
+    try {
+      const isThere = findLink(this.#context, { index: this.index }) !== undefined;
+      return isThere ? { ...event, reason: "userspace" } : event;
+    } catch {
+      return event;
+    }
   }
 
   async configure(request: ConfigureRequest): Promise<void> {
