@@ -73,6 +73,10 @@ interface KnownPeer {
   readonly scopeId: number | undefined;
 }
 
+/** How long, and how often, is looked whether all peers of an interface that is gone have ended. */
+const LAST_ENDS_MS = 1000;
+const LAST_ENDS_POLL_MS = 5;
+
 /** Most peers have none: they share this. */
 const NO_ROUTES: readonly IpPrefix[] = [];
 
@@ -146,7 +150,10 @@ export class OvpnInterface implements BackendInterface {
         (peer, remote) => sink({ type: "peer-floated", peer, remote }),
       );
     }
-    this.#link.start(sink);
+    this.#link.start((event) => {
+      if (event.type === "interface-removed") this.#afterLastEnds(() => sink(event));
+      else sink(event);
+    });
     this.#transports.start();
   }
 
@@ -159,6 +166,18 @@ export class OvpnInterface implements BackendInterface {
     } catch {
       return event;
     }
+  }
+
+  /** A module that releases peers by a work queue tells of their ends after the kernel has told of the link's. */
+  #afterLastEnds(tell: () => void): void {
+    const deadline = performance.now() + LAST_ENDS_MS;
+    const look = () => {
+      const isOver = this.#closing || this.#peers.size + this.#strangers.size === 0;
+      if (isOver || performance.now() > deadline) tell();
+      else setTimeout(look, LAST_ENDS_POLL_MS).unref();
+    };
+    if (this.#codec.sockets === "framed") tell();
+    else look();
   }
 
   async configure(request: ConfigureRequest): Promise<void> {
