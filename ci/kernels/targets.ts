@@ -60,7 +60,12 @@ type Row = Pick<Target, "name" | "version" | "suite" | "missing">;
 /** The newest kernel of each line. */
 async function list(suites: readonly string[], pattern: string): Promise<Row[]> {
   const options = suites.flatMap((suite) => ["--suite", suite]);
-  const { stdout } = await promisify(execFile)(inRoot("ci", "vm", "kernel"), [...options, "--list", pattern]);
+  const { stdout } = await promisify(execFile)("bash", [
+    inRoot("ci", "vm", "kernel"),
+    ...options,
+    "--list",
+    pattern,
+  ]);
   return stdout
     .split("\n")
     .filter((line) => line !== "")
