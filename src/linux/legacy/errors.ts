@@ -10,7 +10,12 @@ export function describeLegacyRefusal(error: unknown, name: string): unknown {
     case "ENODEV":
       return because(error, "not-found", `interface ${name} is gone`);
     case "ENOENT":
-      return because(error, "not-found", "the module has no such peer");
+      // Of a key as well when the kernel lacks its cipher: the number is the same.
+      return because(
+        error,
+        "not-found",
+        "the module has no such peer (or, for a key, the kernel lacks its cipher)",
+      );
     case "EEXIST":
       return because(error, "exists", "the module has a peer with this id");
     case "ENOTSOCK":
