@@ -8,26 +8,34 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { CoreDriver } from "../src/core/driver.ts";
 import { CIPHERS, type CipherName } from "../src/core/model.ts";
 import { testKeys } from "../src/testing/index.ts";
+import { UserspaceBackend } from "../src/userspace/backend.ts";
+import { SYSTEM_CLOCK } from "../src/userspace/clock.ts";
 import { DataKey } from "../src/userspace/data/data-key.ts";
+import { DataPlane } from "../src/userspace/data/data-plane.ts";
+import type { DataSocket } from "../src/userspace/data/data-socket.ts";
 import { OVERHEAD } from "../src/userspace/data/packet.ts";
-import { openUserspaceDriver, type UserspaceDriver } from "../src/userspace/index.ts";
+import type { UserspaceDriver } from "../src/userspace/index.ts";
+import type { DatagramSockets } from "../src/userspace/udp-transport.ts";
 import { median, type Row, table } from "./rows.ts";
 
 const PACKET_BYTES = 1400;
 const ROUNDS = 5;
 /** Packets of one round without sockets. */
 const CRYPTO_PACKETS = 4000;
+/** Packets of one round whose processor time is told. */
+const LAYER_PACKETS = 20_000;
 /** Packets of one round through sockets, so many under way at a time that no buffer overflows. */
 const SOCKET_PACKETS = 20_000;
 const UNDER_WAY = 32;
 
 const AUTH_TAG = { authTagLength: 16 } as const;
 
-/** Packets a second. */
-function rate(packets: number, since: bigint): number {
-  return (packets * 1e9) / Number(process.hrtime.bigint() - since);
+/** Packets a second, if one core had nothing else to do: what other processes take does not count. */
+function rate(packets: number, since: NodeJS.CpuUsage): number {
+  return 1e6 / cpuOf(packets, since);
 }
 
 function row(name: string, value: number[], reference: number[], against: string, least: number): Row {
@@ -35,7 +43,7 @@ function row(name: string, value: number[], reference: number[], against: string
   const ratio = ours / theirs;
   return {
     name: `userspace, ${name}`,
-    unit: "packets/s",
+    unit: "packets/s of a core",
     value: ours,
     reference: theirs,
     ratio,
@@ -78,18 +86,18 @@ function cipherRows(cipher: CipherName): Row[] {
 
     const sender = new DataKey(one);
     const packets: Buffer[] = [];
-    let start = process.hrtime.bigint();
+    let start = process.cpuUsage();
     for (let n = 0; n < CRYPTO_PACKETS; n++) packets.push(sender.seal(payload, 1, 0) as Buffer);
     results.seal.push(rate(CRYPTO_PACKETS, start));
 
     const receiver = new DataKey(other);
-    start = process.hrtime.bigint();
+    start = process.cpuUsage();
     for (const packet of packets)
       if (typeof receiver.open(packet, 0) === "string") throw new Error("not opened");
     results.open.push(rate(CRYPTO_PACKETS, start));
 
     const aad = Buffer.alloc(8);
-    start = process.hrtime.bigint();
+    start = process.cpuUsage();
     for (let n = 0; n < CRYPTO_PACKETS; n++) {
       nonce.writeUInt32BE(n);
       const bare = createCipheriv(algorithm, secret, nonce, AUTH_TAG);
@@ -100,7 +108,7 @@ function cipherRows(cipher: CipherName): Row[] {
     }
     results.bareSeal.push(rate(CRYPTO_PACKETS, start));
 
-    start = process.hrtime.bigint();
+    start = process.cpuUsage();
     for (const packet of packets) {
       packet.copy(nonce, 0, 4, 8);
       const bare = createDecipheriv(algorithm, secret, nonce, AUTH_TAG);
@@ -117,10 +125,17 @@ function cipherRows(cipher: CipherName): Row[] {
   ];
 }
 
-/** Keeps so many packets under way until all have arrived; packets a second. */
-async function pump(send: () => void, onArrival: (arrived: () => void) => () => void): Promise<number> {
+/** Packets a second, and microseconds of processor time that one takes. */
+interface Speed {
+  readonly perSecond: number;
+  readonly cpu: number;
+}
+
+/** Keeps so many packets under way until all have arrived. */
+async function pump(send: () => void, onArrival: (arrived: () => void) => () => void): Promise<Speed> {
   let [sent, arrived] = [0, 0];
-  const start = process.hrtime.bigint();
+  const cpu = process.cpuUsage();
+  const start = performance.now();
   await new Promise<void>((resolve, reject) => {
     const lost = setTimeout(() => reject(new Error(`${sent - arrived} packets were lost`)), 60_000);
     const stop = onArrival(() => {
@@ -135,11 +150,18 @@ async function pump(send: () => void, onArrival: (arrived: () => void) => () => 
     });
     for (; sent < UNDER_WAY; sent++) send();
   });
-  return rate(SOCKET_PACKETS, start);
+  const perSecond = (SOCKET_PACKETS * 1000) / (performance.now() - start);
+  return { perSecond, cpu: cpuOf(SOCKET_PACKETS, cpu) };
+}
+
+/** Microseconds of processor time for each packet. */
+function cpuOf(packets: number, since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / packets;
 }
 
 /** As many bytes through two loopback sockets by node:dgram alone. */
-async function bareSockets(): Promise<number> {
+async function bareSockets(): Promise<Speed> {
   const [from, to] = [createSocket("udp4"), createSocket("udp4")];
   to.bind(0, "127.0.0.1");
   await once(to, "listening");
@@ -158,7 +180,7 @@ async function bareSockets(): Promise<number> {
 }
 
 /** From one interface's stream to another's: sealed, sent, received, opened. */
-async function tunnelled(driver: UserspaceDriver, cipher: CipherName): Promise<number> {
+async function tunnelled(driver: UserspaceDriver, cipher: CipherName): Promise<Speed> {
   const ends = [];
   for (let n = 0; n < 2; n++) {
     const dco = await driver.createInterface({ mode: "p2p" });
@@ -184,19 +206,138 @@ async function tunnelled(driver: UserspaceDriver, cipher: CipherName): Promise<n
   return result;
 }
 
+const LOOPBACK = {
+  text: "127.0.0.1",
+  family: 4,
+  bytes: Uint8Array.of(127, 0, 0, 1),
+  port: 1194,
+  scopeId: 0,
+} as const;
+const NOTHING = {
+  local: undefined,
+  vpn4: undefined,
+  vpn6: undefined,
+  routes: undefined,
+  keepalive: undefined,
+  txId: undefined,
+};
+
+/** Without sockets and streams: one data plane hands its packets to another. */
+function handedOver(cipher: CipherName): number {
+  const { one, other } = keys(cipher);
+  let delivered = 0;
+  const parts = { mode: "p2p", clock: SYSTEM_CLOCK, firstPacketId: 1, tell: () => {} } as const;
+  const planes = [one, other].map((key) => {
+    const plane = new DataPlane({
+      ...parts,
+      deliver() {
+        delivered++;
+        return true;
+      },
+    });
+    return { plane, key };
+  });
+  const [from, to] = planes.map(({ plane }) => plane) as [DataPlane, DataPlane];
+  const { text: address, port } = LOOPBACK;
+  const remote = { endpoint: { address, port }, address, port };
+  for (const { plane, key } of planes) {
+    const socket: DataSocket = {
+      local: remote.endpoint,
+      room: 0,
+      peers: new Set(),
+      connected: false,
+      sendData(packet) {
+        to.receive(packet, socket, address, port);
+        return true;
+      },
+      destination: () => remote,
+      sender: () => remote,
+    };
+    plane.addPeer({ ...NOTHING, id: 1, replace: false, remote: LOOPBACK }, socket);
+    plane.installKey(1, key);
+  }
+  const packet = Buffer.alloc(PACKET_BYTES);
+  packet[0] = 0x45;
+  const start = process.cpuUsage();
+  for (let n = 0; n < LAYER_PACKETS; n++) from.transmit(packet);
+  const cpu = cpuOf(LAYER_PACKETS, start);
+  if (delivered !== LAYER_PACKETS) throw new Error(`${delivered} of ${LAYER_PACKETS} packets arrived`);
+  return cpu;
+}
+
+/** Sealing and opening alone. */
+function sealedAndOpened(cipher: CipherName): number {
+  const { one, other } = keys(cipher);
+  const [sender, receiver] = [new DataKey(one), new DataKey(other)];
+  const packet = Buffer.alloc(PACKET_BYTES, 0x45);
+  const start = process.cpuUsage();
+  for (let n = 0; n < LAYER_PACKETS; n++) receiver.open(sender.seal(packet, 1, 0) as Buffer, 0);
+  return cpuOf(LAYER_PACKETS, start);
+}
+
+function costRow(name: string, value: number[], reference: number[], against: string): Row {
+  const [ours, theirs] = [median(value), median(reference)];
+  return {
+    name: `userspace, processor time, ${name}`,
+    unit: "µs/packet",
+    value: ours,
+    reference: theirs,
+    ratio: ours / theirs,
+    against,
+    rounds: { value, reference },
+  };
+}
+
+/** The cipher that the layers are told for. */
+const LAYERS_OF: CipherName = "aes-256-gcm";
+
 async function socketRows(): Promise<Row[]> {
-  const driver = await openUserspaceDriver();
-  const bare: number[] = [];
-  const ours = new Map<CipherName, number[]>(CIPHERS.map((cipher) => [cipher, []]));
+  const open = (sockets: DatagramSockets) =>
+    new CoreDriver(new UserspaceBackend({ sockets })) as unknown as UserspaceDriver;
+  const [driver, byNode] = [open("best"), open("node")];
+  const bare: Speed[] = [];
+  const ours = new Map<CipherName, Speed[]>(CIPHERS.map((cipher) => [cipher, []]));
+  const node: Speed[] = [];
+  const layers = { ciphers: [] as number[], planes: [] as number[] };
   try {
     for (let round = 0; round < ROUNDS; round++) {
       bare.push(await bareSockets());
-      for (const [cipher, rates] of ours) rates.push(await tunnelled(driver, cipher));
+      for (const [cipher, speeds] of ours) speeds.push(await tunnelled(driver, cipher));
+      node.push(await tunnelled(byNode, LAYERS_OF));
+      layers.ciphers.push(sealedAndOpened(LAYERS_OF));
+      layers.planes.push(handedOver(LAYERS_OF));
     }
   } finally {
     await driver.close();
+    await byNode.close();
   }
-  return [...ours].map(([cipher, rates]) => row(`through sockets ${cipher}`, rates, bare, "node:dgram", 0.5));
+  const costs = (speeds: readonly Speed[] | undefined) => (speeds ?? []).map(({ cpu }) => cpu);
+  const rates = (speeds: readonly Speed[]) => speeds.map(({ cpu }) => 1e6 / cpu);
+  const byTheClock = (speeds: readonly Speed[] | undefined) =>
+    (speeds ?? []).map(({ perSecond }) => perSecond);
+  const all = costs(ours.get(LAYERS_OF));
+  const whole = `all of it, ${LAYERS_OF}`;
+  return [
+    ...[...ours].map(([cipher, speeds]) =>
+      row(`through sockets ${cipher}`, rates(speeds), rates(bare), "node:dgram", 0.5),
+    ),
+    {
+      ...row("by the clock", byTheClock(ours.get(LAYERS_OF)), byTheClock(bare), "node:dgram", 0.5),
+      name: `userspace, through sockets ${LAYERS_OF}, by the clock`,
+      unit: "packets/s",
+    },
+    costRow("all of it", all, costs(bare), "node:dgram"),
+    costRow("all of it, Node's sockets", costs(node), costs(bare), "node:dgram"),
+    costRow("seal and open", layers.ciphers, all, whole),
+    costRow("data planes", minus(layers.planes, layers.ciphers), all, whole),
+    costRow("sockets and streams", minus(all, layers.planes), all, whole),
+    costRow("sockets and streams, Node's sockets", minus(costs(node), layers.planes), costs(node), whole),
+  ];
+}
+
+/** Of each round, and nothing below 0: what is so little is lost in what varies. */
+function minus(more: readonly number[], less: readonly number[]): number[] {
+  return more.map((value, round) => Math.max(0, value - (less[round] as number)));
 }
 
 export async function userspaceRows(): Promise<Row[]> {

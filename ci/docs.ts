@@ -27,7 +27,8 @@ const windows = (
 ) => windowsCapabilities({ version: { major, minor }, chacha20, elevated }, mode);
 const freebsd = (floats: boolean, replayProtection: boolean) =>
   freebsdCapabilities({ floats, replayProtection });
-const userspace = (tun: boolean, chacha20 = true) => userspaceCapabilities({ tun, chacha20 });
+const userspace = ({ tun = false, tunDevice = true, nativeSockets = true, chacha20 = true } = {}) =>
+  userspaceCapabilities({ tun, tunDevice, nativeSockets, chacha20 });
 
 /** Circumstances that all Windows machines share. */
 const onWindows = (mode: "p2p" | "multipeer"): Variant[] => [
@@ -71,8 +72,10 @@ const COLUMNS: readonly (readonly [title: string, variants: readonly Variant[]])
   [
     "userspace",
     [
-      ["stream", userspace(false)],
-      ["OpenSSL without it", userspace(false, false)],
+      ["stream", userspace()],
+      ["TUN device", userspace({ tun: true })],
+      ["not on Linux", userspace({ tunDevice: false, nativeSockets: false })],
+      ["OpenSSL without it", userspace({ chacha20: false })],
     ],
   ],
 ];

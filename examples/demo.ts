@@ -1,8 +1,9 @@
 /**
- * The demo: a VPN server and two clients talk through this kernel's DCO. `--help` lists the options.
+ * The demo: a VPN server and two clients talk through this kernel's DCO, or with `--backend userspace` through none.
+ * `--help` lists the options.
  *
- * Start reading in demo/main.ts; demo/set-up.ts shows how the VPN is built, demo/server.ts and demo/client.ts
- * are its ends, and demo/traffic.ts tries it out.
+ * Start reading in demo/main.ts and demo/kernel.ts; demo/set-up.ts shows how the VPN is built, demo/server.ts and
+ * demo/client.ts are its ends, and demo/traffic.ts tries it out. demo/userspace.ts does it without a kernel.
  */
 import { isEmulated } from "./demo/machine.ts";
 import { type DemoOptions, HELP, parseOptions } from "./demo/options.ts";

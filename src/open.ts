@@ -89,13 +89,13 @@ async function open(
   allowUserspace: boolean,
   linux: LinuxOptions,
 ): Promise<DcoDriver> {
-  if (backend === "userspace") return openUserspace("it was asked for by name");
+  if (backend === "userspace") return openUserspace("it was asked for by name", linux?.trace);
   if (backend !== "auto" || !allowUserspace) return openKernel(backend, linux);
   try {
     return await openPermitted(linux);
   } catch (error) {
     if (!DcoError.is(error) || !FALLS_BACK.has(error.code)) throw error;
-    return openUserspace(`the kernel's module cannot be used: ${error.message}`);
+    return openUserspace(`the kernel's module cannot be used: ${error.message}`, linux?.trace);
   }
 }
 
@@ -112,9 +112,9 @@ async function openPermitted(linux: LinuxOptions): Promise<DcoDriver> {
 /** Why a kernel's backend is not to be had, other than by a mistake in the options. */
 const FALLS_BACK: ReadonlySet<string> = new Set(["unavailable", "permission"]);
 
-async function openUserspace(reason: string): Promise<DcoDriver> {
+async function openUserspace(reason: string, trace: WireTrace | undefined): Promise<DcoDriver> {
   const { openUserspaceDriver } = await import("./userspace/open.ts");
-  return openUserspaceDriver({ reason });
+  return openUserspaceDriver({ reason, trace });
 }
 
 async function openKernel(

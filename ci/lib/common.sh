@@ -9,6 +9,9 @@ die() {
   exit 1
 }
 
+# Why there is no cache folder, if there is none.
+cache_problem=''
+
 # Downloads that outlive a checkout: Node, npm, kernels.
 use_cache() {
   if [ -z "${DCOKIT_CACHE:-}" ]; then
@@ -20,8 +23,11 @@ use_cache() {
       DCOKIT_CACHE=$root/build/cache
     fi
   fi
-  if ! mkdir -p "$DCOKIT_CACHE" || ! [ -w "$DCOKIT_CACHE" ]; then
-    die "cannot write to the cache folder $DCOKIT_CACHE (the variable DCOKIT_CACHE chooses another)"
+  if ! mkdir -p "$DCOKIT_CACHE" 2>/dev/null || ! [ -w "$DCOKIT_CACHE" ]; then
+    cache_problem="cannot write to the cache folder $DCOKIT_CACHE (the variable DCOKIT_CACHE chooses another)"
+    # Where somebody else has set up Node and modules, none is needed.
+    case ${steps:-packages} in *packages* | *build*) die "$cache_problem" ;; esac
+    return 0
   fi
   DCOKIT_CACHE=$(CDPATH='' cd -- "$DCOKIT_CACHE" && pwd -P)
   export DCOKIT_CACHE
@@ -52,6 +58,7 @@ forget_npm_environment() {
 
 # One set-up at a time; fd 9 holds the lock until unlock_setup.
 lock_setup() {
+  [ -z "$cache_problem" ] || return 0
   command -v flock >/dev/null 2>&1 || return 0
   exec 9>>"$DCOKIT_CACHE/setup.lock"
   flock -n 9 && return 0

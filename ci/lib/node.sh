@@ -30,6 +30,7 @@ old_npm() {
 
 # Installs npm packages as a folder of the cache, whole or not at all. $1 folder, then packages.
 install_tool() {
+  [ -z "$cache_problem" ] || die "$cache_problem"
   folder=$1
   shift
   doomed=$folder.partial

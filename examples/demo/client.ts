@@ -2,8 +2,13 @@
  * One of the demo's VPN clients: a p2p interface whose only peer is the server.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { type CipherName, KeySchedule, type Transport } from "../../src/index.ts";
-import type { LinuxDriver, LinuxInterface } from "../../src/linux/index.ts";
+import {
+  type CipherName,
+  type DcoInterface,
+  type Keepalive,
+  KeySchedule,
+  type Transport,
+} from "../../src/index.ts";
 import {
   ask,
   type Hello,
@@ -13,8 +18,8 @@ import {
   sessionKeys,
   type Welcome,
 } from "./control.ts";
-import type { Host } from "./lab.ts";
-import { KEEPALIVE, MTU, PORT, TRANSITION_MS } from "./server.ts";
+import { MTU, TRANSITION_MS } from "./server.ts";
+import type { End, Site } from "./stage.ts";
 
 /** Packets with one key before the demo takes a new one. A real client leaves the limits as they are. */
 const REKEY_PACKETS = 100;
@@ -26,33 +31,23 @@ export interface ClientSession {
   readonly schedule: KeySchedule;
 }
 
-export class Client {
+export class Client<Host extends Site = Site, Dco extends DcoInterface = DcoInterface> {
   readonly host: Host;
   readonly cipher: CipherName;
-  readonly dco: LinuxInterface;
+  readonly dco: Dco;
   readonly transport: Transport;
-  readonly #driver: LinuxDriver;
+  readonly #end: End;
+  readonly #keepalive: Keepalive;
   #session: ClientSession | undefined;
 
-  private constructor(
-    driver: LinuxDriver,
-    host: Host,
-    cipher: CipherName,
-    dco: LinuxInterface,
-    transport: Transport,
-  ) {
-    this.#driver = driver;
-    this.host = host;
+  /** @param end a p2p interface, and a transport to the server */
+  constructor(end: End<Host, Dco>, cipher: CipherName, keepalive: Keepalive) {
+    this.host = end.host;
     this.cipher = cipher;
-    this.dco = dco;
-    this.transport = transport;
-  }
-
-  static async start(driver: LinuxDriver, host: Host, server: Host, cipher: CipherName): Promise<Client> {
-    const dco = await driver.createInterface({ mode: "p2p", namespace: host.namespace });
-    const remote = { address: server.outer, port: PORT };
-    const transport = await dco.openTransport({ protocol: "udp", remote });
-    return new Client(driver, host, cipher, dco, transport);
+    this.dco = end.dco;
+    this.transport = end.transport;
+    this.#end = end;
+    this.#keepalive = keepalive;
   }
 
   get session(): ClientSession {
@@ -64,14 +59,16 @@ export class Client {
   async connect(secret: Uint8Array, signal: AbortSignal): Promise<void> {
     const { cipher, dco, transport } = this;
     const client = newSession();
-    const body: Hello = { cipher };
+    const body: Hello = { name: this.host.name, cipher };
     const hello = { opcode: OPCODE.hardResetClient, keyId: 0, session: client, body };
     const answer = await ask(transport, hello, OPCODE.hardResetServer, signal);
     const { peerId, ipv4, ipv6 } = answer.body as Welcome;
 
-    await dco.configure({ addresses: [`${ipv4}/24`, `${ipv6}/64`], mtu: MTU, up: true });
-    await dco.addPeer({ id: peerId, transport, keepalive: KEEPALIVE });
-    const { capabilities } = this.#driver;
+    const { capabilities } = this.#end;
+    // A stream of packets has no addresses: who reads it has them.
+    const addresses = capabilities.systemInterface && { addresses: [`${ipv4}/24`, `${ipv6}/64`] };
+    await dco.configure({ ...addresses, mtu: MTU, up: true });
+    await dco.addPeer({ id: peerId, transport, keepalive: this.#keepalive });
     const schedule = new KeySchedule(dco, peerId, { capabilities, limits: { packets: REKEY_PACKETS } });
     const shared = { secret, client, server: answer.session, cipher };
     await schedule.install(sessionKeys(shared, 0, "client"));

@@ -23,6 +23,7 @@ export interface Message {
 
 /** What the client says in its first packet. */
 export interface Hello {
+  readonly name: string;
   readonly cipher: CipherName;
 }
 

@@ -10,13 +10,12 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { inside, ip, run } from "./command.ts";
+import type { Site } from "./stage.ts";
 
 /** One host: a network namespace with an address outside the tunnel and two inside. */
-export interface Host {
-  readonly name: string;
+export interface Host extends Site {
   readonly namespace: string;
   readonly outer: string;
-  readonly vpn: { readonly ipv4: string; readonly ipv6: string };
 }
 
 /** Where `ip netns` keeps its names. */

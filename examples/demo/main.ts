@@ -2,14 +2,11 @@
  * The demo from its first step to its exit status.
  */
 import { EventLog } from "./events.ts";
-import { machineText } from "./machine.ts";
 import type { DemoOptions } from "./options.ts";
 import { explain, Report } from "./report.ts";
 import { Interrupted, onInterrupt, untilAborted } from "./running.ts";
-import { connect, createNetwork, openDriver } from "./set-up.ts";
 import type { Stage } from "./stage.ts";
-import { readPeers, type Summary, summaryText } from "./summary.ts";
-import { bulk, pings, rotateKeys, silence } from "./traffic.ts";
+import { type Summary, summaryText } from "./summary.ts";
 
 /** What taking everything down may take. */
 const TEAR_DOWN_SECONDS = 60;
@@ -22,20 +19,10 @@ interface Undo {
 
 /** All steps. Each throws if what it shows could not be verified. */
 async function show(stage: Stage): Promise<Summary> {
-  const driver = await openDriver(stage);
-  const lab = await createNetwork(stage);
-  const vpn = await connect(stage, driver, lab);
-  await pings(stage, vpn);
-  await bulk(stage, vpn);
-  await rotateKeys(stage, vpn);
-  const before = await readPeers(vpn);
-  await silence(stage, vpn);
-  const now = await readPeers(vpn);
-  // Peers that have expired are shown as they were.
-  const peers = before.map(
-    (old) => now.find(({ on, peer }) => on === old.on && peer.id === old.peer.id) ?? old,
-  );
-  return { driver: driver.info, machine: machineText, peers };
+  // Only what is needed is loaded: in an emulated machine it takes long.
+  const { show } =
+    stage.options.backend === "kernel" ? await import("./kernel.ts") : await import("./userspace.ts");
+  return show(stage);
 }
 
 /** Runs the demo, takes down what it has made, and returns the exit status. */

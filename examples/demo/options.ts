@@ -3,11 +3,15 @@
  */
 import { parseArgs } from "node:util";
 
-export const HELP = `usage: demo [--outer 4|6] [--mib N] [--deadline SECONDS] [--keep | --json]
+export const HELP = `usage: demo [--backend kernel|userspace] [--outer 4|6] [--mib N] [--deadline SECONDS] [--keep | --json]
 
 A VPN server and two clients, each in a network namespace of its own, talk through the kernel's OpenVPN
 data channel offload (DCO). Needs root, a kernel with the module ovpn, and the commands ip and ping.
 
+With --backend userspace they talk without a kernel module, within this process and over loopback. Needs no
+privilege, and takes some seconds.
+
+  --backend NAME      kernel (default) or userspace
   --outer 4|6         IP version outside the tunnel (default 4; inside there are always both)
   --mib N             size of the bulk transfers, 1 to 1024 MiB each way (default 4)
   --deadline SECONDS  give up after this long (default 120, in an emulated machine 300)
@@ -19,6 +23,7 @@ Exit status: 0 every step was verified; 1 a step failed; 2 wrong arguments; 130 
 
 export interface DemoOptions {
   readonly help: boolean;
+  readonly backend: "kernel" | "userspace";
   readonly outer: 4 | 6;
   readonly mib: number;
   readonly seconds: number;
@@ -29,12 +34,16 @@ export interface DemoOptions {
 /** @param emulated the machine is slow, so the default deadline is longer. Errors: one sentence for a person. */
 export function parseOptions(args: readonly string[], emulated: boolean): DemoOptions {
   const { values } = read(args);
-  const { help = false, keep = false, json = false, outer = "4" } = values;
+  const { help = false, keep = false, json = false, outer = "4", backend = "kernel" } = values;
+  if (backend !== "kernel" && backend !== "userspace")
+    throw new Error(`--backend must be kernel or userspace, not '${backend}'`);
   if (outer !== "4" && outer !== "6") throw new Error(`--outer must be 4 or 6, not '${outer}'`);
   if (keep && json) throw new Error("--keep and --json do not go together");
+  if (keep && backend === "userspace")
+    throw new Error("--keep is for the kernel backend: nothing outlives this process");
   const mib = wholeNumber("--mib", values.mib ?? "4", 1024);
   const seconds = wholeNumber("--deadline", values.deadline ?? (emulated ? "300" : "120"), 86400);
-  return { help, outer: outer === "4" ? 4 : 6, mib, seconds, keep, json };
+  return { help, backend, outer: outer === "4" ? 4 : 6, mib, seconds, keep, json };
 }
 
 function read(args: readonly string[]) {
@@ -44,6 +53,7 @@ function read(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       options: {
+        backend: text,
         outer: text,
         mib: text,
         deadline: text,

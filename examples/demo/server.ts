@@ -2,8 +2,13 @@
  * The demo's VPN server: one multipeer interface, one UDP socket, a key schedule for each client.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { type Endpoint, KeySchedule, type Transport } from "../../src/index.ts";
-import type { LinuxDriver, LinuxInterface } from "../../src/linux/index.ts";
+import {
+  type DcoInterface,
+  type Endpoint,
+  type Keepalive,
+  KeySchedule,
+  type Transport,
+} from "../../src/index.ts";
 import {
   decodeMessage,
   encodeMessage,
@@ -15,7 +20,7 @@ import {
   sessionKeys,
   type Welcome,
 } from "./control.ts";
-import type { Host } from "./lab.ts";
+import type { End, Site } from "./stage.ts";
 
 /** OpenVPN's port. */
 export const PORT = 1194;
@@ -31,56 +36,43 @@ export const MTU = 1400;
 
 /** What the server knows of one client. */
 export interface ServerSession {
-  readonly host: Host;
   readonly peerId: number;
   readonly shared: SharedSession;
   readonly schedule: KeySchedule;
 }
 
-export class Server {
+export class Server<Host extends Site = Site, Dco extends DcoInterface = DcoInterface> {
   readonly host: Host;
-  readonly dco: LinuxInterface;
+  readonly dco: Dco;
   readonly transport: Transport;
-  readonly #driver: LinuxDriver;
+  readonly #end: End;
+  readonly #keepalive: Keepalive;
   readonly #secret: Uint8Array;
-  readonly #clients: readonly Host[];
+  readonly #clients: readonly Site[];
   /** By the client's session id. */
   readonly #sessions = new Map<string, ServerSession>();
 
-  private constructor(
-    driver: LinuxDriver,
-    host: Host,
-    dco: LinuxInterface,
-    transport: Transport,
+  /**
+   * Serves until the transport closes.
+   *
+   * @param end a multipeer interface, configured, and a transport
+   * @param clients who may connect; OpenVPN would know them by their certificates
+   */
+  constructor(
+    end: End<Host, Dco>,
     secret: Uint8Array,
-    clients: readonly Host[],
+    clients: readonly Site[],
+    keepalive: Keepalive,
+    onError: (error: unknown) => void,
   ) {
-    this.host = host;
-    this.#driver = driver;
-    this.dco = dco;
-    this.transport = transport;
+    this.host = end.host;
+    this.dco = end.dco;
+    this.transport = end.transport;
+    this.#end = end;
+    this.#keepalive = keepalive;
     this.#secret = secret;
     this.#clients = clients;
-  }
-
-  /** @param clients who may connect; OpenVPN would know them by their certificates */
-  static async start(
-    driver: LinuxDriver,
-    host: Host,
-    secret: Uint8Array,
-    clients: readonly Host[],
-    onError: (error: unknown) => void,
-  ): Promise<Server> {
-    const dco = await driver.createInterface({ mode: "multipeer", namespace: host.namespace });
-    const addresses = [`${host.vpn.ipv4}/24`, `${host.vpn.ipv6}/64`];
-    await dco.configure({ addresses, mtu: MTU, up: true });
-    const transport = await dco.openTransport({
-      protocol: "udp",
-      local: { address: host.outer, port: PORT },
-    });
-    const server = new Server(driver, host, dco, transport, secret, clients);
-    server.#serve().catch(onError);
-    return server;
+    this.#serve().catch(onError);
   }
 
   /** Answers control packets one after another, until the transport closes. */
@@ -122,22 +114,23 @@ export class Server {
 
   /** A client's first packet: it becomes a peer, and gets its addresses. */
   async #welcome({ session, keyId, body }: Message, from: Endpoint): Promise<Message | undefined> {
-    const host = this.#clients.find(({ outer }) => outer === from.address);
+    const hello = body as Hello;
+    const host = this.#clients.find(({ name }) => name === hello.name);
     if (host === undefined) return undefined;
     const known = this.#sessions.get(session);
-    const { peerId, shared } = known ?? (await this.#admit(host, session, body as Hello, from));
+    const { peerId, shared } = known ?? (await this.#admit(host, session, hello, from));
     const welcome: Welcome = { peerId, ...host.vpn };
     return { opcode: OPCODE.hardResetServer, keyId, session: shared.server, body: welcome };
   }
 
-  async #admit(host: Host, client: string, { cipher }: Hello, from: Endpoint): Promise<ServerSession> {
+  async #admit({ vpn }: Site, client: string, { cipher }: Hello, from: Endpoint): Promise<ServerSession> {
     const peerId = this.#sessions.size + 1;
     const shared = { secret: this.#secret, client, server: newSession(), cipher };
-    const { transport } = this;
-    await this.dco.addPeer({ id: peerId, transport, remote: from, vpn: host.vpn, keepalive: KEEPALIVE });
-    const schedule = new KeySchedule(this.dco, peerId, { capabilities: this.#driver.capabilities });
+    const { dco, transport } = this;
+    await dco.addPeer({ id: peerId, transport, remote: from, vpn, keepalive: this.#keepalive });
+    const schedule = new KeySchedule(dco, peerId, { capabilities: this.#end.capabilities });
     await schedule.install(sessionKeys(shared, 0, "server"));
-    const session = { host, peerId, shared, schedule };
+    const session = { peerId, shared, schedule };
     this.#sessions.set(client, session);
     return session;
   }

@@ -5,9 +5,10 @@ import { randomBytes } from "node:crypto";
 import { type LinuxDriver, openLinuxDriver } from "../../src/linux/index.ts";
 import { Client } from "./client.ts";
 import { run } from "./command.ts";
-import { Lab, removeLeftovers } from "./lab.ts";
-import { PORT, Server } from "./server.ts";
-import { type Stage, type Vpn, verify } from "./stage.ts";
+import { handshake } from "./handshake.ts";
+import { type Host, Lab, removeLeftovers } from "./lab.ts";
+import { KEEPALIVE, MTU, PORT, Server } from "./server.ts";
+import { type End, type Stage, type Vpn, verify } from "./stage.ts";
 
 /** Opens the driver. Where the kernel has no DCO its error says what to install. */
 export function openDriver({ report, undo }: Stage): Promise<LinuxDriver> {
@@ -38,12 +39,13 @@ export function createNetwork({ report, undo, signal, options }: Stage): Promise
 
 /** The server, two clients with different ciphers, and their handshakes. */
 export async function connect(stage: Stage, driver: LinuxDriver, lab: Lab): Promise<Vpn> {
-  const { report, events, fail, signal, undo } = stage;
+  const { report, events, fail, undo } = stage;
   // What TLS would negotiate is known to all from the start.
   const secret = randomBytes(32);
 
   const server = await report.step("Server: a multipeer interface and a UDP socket", async (say) => {
-    const server = await Server.start(driver, lab.server, secret, lab.clients, fail);
+    const end = await serverEnd(driver, lab.server);
+    const server = new Server(end, secret, lab.clients, KEEPALIVE, fail);
     undo("the server's interface", () => server.dco.close());
     events.watch("server", server.dco).catch(fail);
     const [made] = await driver.listInterfaces({ namespace: lab.server.namespace });
@@ -55,8 +57,8 @@ export async function connect(stage: Stage, driver: LinuxDriver, lab: Lab): Prom
   const clients = await report.step("Clients: a p2p interface and a UDP socket each", async (say) => {
     const [one, two] = lab.clients;
     const clients = [
-      await Client.start(driver, one, lab.server, "aes-256-gcm"),
-      await Client.start(driver, two, lab.server, "chacha20-poly1305"),
+      new Client(await clientEnd(driver, one, lab.server), "aes-256-gcm", KEEPALIVE),
+      new Client(await clientEnd(driver, two, lab.server), "chacha20-poly1305", KEEPALIVE),
     ] as const;
     for (const { host, dco } of clients) {
       undo(`${host.name}'s interface`, () => dco.close());
@@ -66,13 +68,22 @@ export async function connect(stage: Stage, driver: LinuxDriver, lab: Lab): Prom
     return clients;
   });
 
-  const vpn: Vpn = { driver, lab, server, clients };
-  await report.step("Handshake (NOT secure: a shared secret stands in for TLS)", async (say) => {
-    await Promise.all(clients.map((client) => client.connect(secret, signal)));
-    const peers = await server.dco.peers();
-    verify(peers.length === clients.length, `the server has ${peers.length} peers`);
-    const { received, sent } = server.transport.counters;
-    say(`${peers.length} peers with keys; the server received ${received} control packets and sent ${sent}`);
-  });
-  return vpn;
+  await handshake(stage, { server, clients }, secret);
+  return { driver, lab, server, clients };
+}
+
+async function serverEnd(driver: LinuxDriver, host: Host): Promise<End<Host>> {
+  const dco = await driver.createInterface({ mode: "multipeer", namespace: host.namespace });
+  const addresses = [`${host.vpn.ipv4}/24`, `${host.vpn.ipv6}/64`];
+  await dco.configure({ addresses, mtu: MTU, up: true });
+  const local = { address: host.outer, port: PORT };
+  const transport = await dco.openTransport({ protocol: "udp", local });
+  return { host, capabilities: driver.capabilities, dco, transport };
+}
+
+async function clientEnd(driver: LinuxDriver, host: Host, server: Host): Promise<End<Host>> {
+  const dco = await driver.createInterface({ mode: "p2p", namespace: host.namespace });
+  const remote = { address: server.outer, port: PORT };
+  const transport = await dco.openTransport({ protocol: "udp", remote });
+  return { host, capabilities: driver.capabilities, dco, transport };
 }

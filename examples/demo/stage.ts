@@ -1,11 +1,11 @@
 /**
  * What all steps of the demo share.
  */
-import type { PeerStats } from "../../src/index.ts";
+import type { Capabilities, DcoInterface, PeerStats, Transport } from "../../src/index.ts";
 import type { LinuxDriver } from "../../src/linux/index.ts";
 import type { Client } from "./client.ts";
 import type { EventLog } from "./events.ts";
-import type { Lab } from "./lab.ts";
+import type { Host, Lab } from "./lab.ts";
 import type { DemoOptions } from "./options.ts";
 import type { Report } from "./report.ts";
 import type { Server } from "./server.ts";
@@ -23,12 +23,30 @@ export interface Stage {
   readonly undo: (what: string, body: () => Promise<void>) => void;
 }
 
+/** Where an end of the VPN is, by name and by its addresses inside the tunnel. */
+export interface Site {
+  readonly name: string;
+  readonly vpn: { readonly ipv4: string; readonly ipv6: string };
+}
+
+/** What an end of the VPN is made of, whichever backend made it. */
+export interface End<Host extends Site = Site, Dco extends DcoInterface = DcoInterface> {
+  readonly host: Host;
+  readonly capabilities: Capabilities;
+  readonly dco: Dco;
+  readonly transport: Transport;
+}
+
+/** The ends of the VPN. */
+export interface Ends<Host extends Site = Site, Dco extends DcoInterface = DcoInterface> {
+  readonly server: Server<Host, Dco>;
+  readonly clients: readonly [Client<Host, Dco>, Client<Host, Dco>];
+}
+
 /** What the first steps make, and the others try out. */
-export interface Vpn {
+export interface Vpn extends Ends<Host> {
   readonly driver: LinuxDriver;
   readonly lab: Lab;
-  readonly server: Server;
-  readonly clients: readonly [Client, Client];
 }
 
 /** A step fails with this message unless the condition holds. */
@@ -38,7 +56,7 @@ export function verify(condition: boolean, otherwise: string): asserts condition
 
 /** The counters of a client and its server, at both ends. */
 export async function bothStats(
-  { server }: Vpn,
+  { server }: Ends,
   client: Client,
 ): Promise<{ readonly server: PeerStats; readonly client: PeerStats }> {
   const { peerId } = client.session;

@@ -3,7 +3,8 @@
  */
 import type { DcoEvent, DriverInfo, Endpoint, PeerInfo, PeerStats } from "../../src/index.ts";
 import type { SeenEvent } from "./events.ts";
-import type { Vpn } from "./stage.ts";
+import { machineText } from "./machine.ts";
+import type { Ends } from "./stage.ts";
 
 /** A peer of one of the interfaces. */
 export interface PeerRow {
@@ -18,8 +19,8 @@ export interface Summary {
   readonly peers: readonly PeerRow[];
 }
 
-/** All peers of the three interfaces, as the kernel has them now. */
-export async function readPeers({ server, clients }: Vpn): Promise<PeerRow[]> {
+/** All peers of the three interfaces, as they are now. */
+export async function readPeers({ server, clients }: Ends): Promise<PeerRow[]> {
   const rows: PeerRow[] = [];
   for (const { host, dco } of [server, ...clients]) {
     const peers = await dco.peers();
@@ -32,12 +33,32 @@ export async function readPeers({ server, clients }: Vpn): Promise<PeerRow[]> {
   return rows;
 }
 
+/** @param before the peers before some have expired: those are shown as they were */
+export async function summaryOf(
+  driver: DriverInfo,
+  ends: Ends,
+  before: readonly PeerRow[],
+): Promise<Summary> {
+  const now = await readPeers(ends);
+  const peers = before.map(
+    (old) => now.find(({ on, peer }) => on === old.on && peer.id === old.peer.id) ?? old,
+  );
+  return { driver, machine: machineText, peers };
+}
+
 /** For people. */
 export function summaryText({ driver, machine, peers }: Summary, events: readonly SeenEvent[]): string {
   const { kernel, module, version, backend, reason } = driver;
-  const system = [
+  const inKernel = [
     ["kernel", `Linux ${kernel}`],
     ["module", version === kernel ? `${module}, part of the kernel` : `${module}, version ${version}`],
+  ];
+  const inProcess = [
+    ["system", kernel],
+    ["ciphers of", version],
+  ];
+  const system = [
+    ...(module === "none" ? inProcess : inKernel),
     ["backend", `${backend}: ${reason}`],
     ["machine", machine],
     ["Node", process.version],

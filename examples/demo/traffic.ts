@@ -8,7 +8,7 @@ import type { Client } from "./client.ts";
 import type { Host } from "./lab.ts";
 import { ContinuousPing, ping } from "./ping.ts";
 import { KEEPALIVE } from "./server.ts";
-import { bothStats, type Stage, type Vpn, verify } from "./stage.ts";
+import { bothStats, type Ends, type Stage, type Vpn, verify } from "./stage.ts";
 
 const PINGS = 5;
 const MIB = 1024 * 1024;
@@ -61,7 +61,8 @@ export function bulk({ report, signal, options }: Stage, vpn: Vpn): Promise<void
   });
 }
 
-const ROTATIONS = 2;
+/** How often each client takes a new key. */
+export const ROTATIONS = 2;
 
 /** Pings go on all the time; each client takes a new key whenever its key schedule advises one. */
 export function rotateKeys({ report, signal }: Stage, vpn: Vpn): Promise<void> {
@@ -84,8 +85,9 @@ export function rotateKeys({ report, signal }: Stage, vpn: Vpn): Promise<void> {
   });
 }
 
-async function rotateClient(
-  vpn: Vpn,
+/** Takes new keys, each when the key schedule advises it; traffic has to go on meanwhile. */
+export async function rotateClient(
+  vpn: Ends,
   client: Client,
   signal: AbortSignal,
   say: (text: string) => void,
@@ -114,7 +116,7 @@ async function rotateClient(
 
 /** What both ends hold when each has given up its old key. */
 async function keysAtRest(
-  { server }: Vpn,
+  { server }: Ends,
   client: Client,
   signal: AbortSignal,
 ): Promise<Record<"server" | "client", KeyInfo[]>> {

@@ -104,6 +104,8 @@ export interface Capabilities {
   readonly linkDown: boolean;
   /** The interface is the operating system's, with addresses and routes; else its packets are a stream. */
   readonly systemInterface: boolean;
+  /** `createInterface({ device: "tun" })` of the userspace backend: an interface that is the operating system's. */
+  readonly tunDevice: boolean;
   /** An interface outlives the process that made it. */
   readonly survivesProcess: boolean;
   /** Peers of such an interface stay when their process dies: the kernel keeps the socket. Else they go with it. */

@@ -28,8 +28,19 @@ const FREEBSD_F_DUPFD_CLOEXEC = 17;
 /** The longest pause before a socket that keeps having an error is watched again. */
 const LONGEST_PAUSE_MS = 64;
 
-/** Every handle in use. */
-const handles = new Set<Koffi.node.PollHandle>();
+/** Those that are open, with their handles. */
+const watchers = new Set<Watcher>();
+
+let hasExitListener = false;
+
+/** At its end the event loop turns once more, without JavaScript: what is ready then would abort the process. */
+function closeAllAtExit(): void {
+  if (hasExitListener) return;
+  hasExitListener = true;
+  process.once("exit", () => {
+    for (const watcher of watchers) watcher.close();
+  });
+}
 
 interface Descriptors {
   /** A duplicate that libuv can watch. */
@@ -72,6 +83,8 @@ class Watcher implements FdWatcher {
     this.#fd = descriptors.duplicate(fd);
     this.#onReadable = onReadable;
     this.#options = options;
+    watchers.add(this);
+    closeAllAtExit();
     try {
       this.#arm();
     } catch (error) {
@@ -83,6 +96,7 @@ class Watcher implements FdWatcher {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    watchers.delete(this);
     clearImmediate(this.#immediate);
     clearTimeout(this.#timer);
     this.#disarm();
@@ -91,14 +105,12 @@ class Watcher implements FdWatcher {
 
   #arm(): void {
     const handle = this.#poll(this.#fd, { readable: true }, (status) => this.#onPoll(status));
-    handles.add(handle);
     this.#handle = handle;
     if (this.#options.ref === false) handle.unref();
   }
 
   #disarm(): void {
     if (!this.#handle) return;
-    handles.delete(this.#handle);
     this.#handle.close();
     this.#handle = undefined;
   }

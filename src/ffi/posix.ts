@@ -39,6 +39,14 @@ export interface Posix {
   recv(fd: number, bytes: Uint8Array, flags: number): number;
   /** Fills `address` with the sender, if given; @returns bytes, or `-errno` */
   recvfrom(fd: number, bytes: Uint8Array, flags: number, address?: Uint8Array): number;
+  /** For what is no socket; @returns bytes, or `-errno` */
+  read(fd: number, bytes: Uint8Array): number;
+  /** For what is no socket; @returns bytes, or `-errno` */
+  write(fd: number, bytes: Uint8Array): number;
+  /** Linux: fills up to `count` messages (`struct mmsghdr`); @returns how many, or `-errno` */
+  recvmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
+  /** Linux: sends messages (`struct mmsghdr`); @returns how many, or `-errno` if the first could not be sent */
+  sendmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
   close(fd: number): void;
   /** Closes on a pool thread: the last close of an attached socket takes long. */
   closeAsync(fd: number): Promise<void>;
@@ -106,6 +114,8 @@ export function createPosix(ffi: Ffi): Posix {
   const sendto = transfer("sendto", "i32", "buffer", "usize", "i32", "buffer", "u32");
   const recv = transfer("recv", "i32", "buffer", "usize", "i32");
   const recvfrom = transfer("recvfrom", "i32", "buffer", "usize", "i32", "buffer", "buffer");
+  const read = transfer("read", "i32", "buffer", "usize");
+  const write = transfer("write", "i32", "buffer", "usize");
   const close = call("close", "i32");
   const fcntl = call("fcntl", "i32", "i32", "i32");
   const open = call("open", "string", "i32", "u32");
@@ -113,7 +123,12 @@ export function createPosix(ffi: Ffi): Posix {
   const ioctlInteger = call("ioctl", "i32", "usize", "isize");
   const poll = call("poll", "buffer", "usize", "i32");
   const nameToIndex = libc.func("if_nametoindex", "u32", ["string"]);
-  const setns = platform === "linux" ? call("setns", "i32", "i32") : undefined;
+  /** Their structures are Linux's. */
+  const linuxCall = (name: string, ...parameters: Parameters<typeof libc.func>[2][number][]) =>
+    platform === "linux" ? call(name, ...parameters) : lacking(platform, name);
+  const recvmmsg = linuxCall("recvmmsg", "i32", "buffer", "u32", "i32", "pointer");
+  const sendmmsg = linuxCall("sendmmsg", "i32", "buffer", "u32", "i32");
+  const setns = linuxCall("setns", "i32", "i32");
 
   /** Of the synchronous calls; none of them overlaps with another. */
   const length = Buffer.alloc(4);
@@ -219,6 +234,30 @@ export function createPosix(ffi: Ffi): Posix {
         if (result !== -EINTR) return result;
       }
     },
+    read(fd, bytes) {
+      for (;;) {
+        const result = read(fd, bytes, bytes.length);
+        if (result !== -EINTR) return result;
+      }
+    },
+    write(fd, bytes) {
+      for (;;) {
+        const result = write(fd, bytes, bytes.length);
+        if (result !== -EINTR) return result;
+      }
+    },
+    recvmmsg(fd, messages, count, flags) {
+      for (;;) {
+        const result = recvmmsg(fd, messages, count, flags, 0);
+        if (result !== -EINTR) return result;
+      }
+    },
+    sendmmsg(fd, messages, count, flags) {
+      for (;;) {
+        const result = sendmmsg(fd, messages, count, flags);
+        if (result !== -EINTR) return result;
+      }
+    },
     close(fd) {
       closed(close(fd), fd);
     },
@@ -239,7 +278,6 @@ export function createPosix(ffi: Ffi): Posix {
       }
     },
     setns(fd, type) {
-      if (!setns) throw new DcoError("unsupported", `${platform} has no setns`);
       checked(setns(fd, type), "setns", `fd ${fd}`);
     },
     ifNameToIndex(name) {
@@ -254,6 +292,12 @@ export function createPosix(ffi: Ffi): Posix {
       checked(uninterrupted(poll, pollfd, 1, timeout), "poll", `fd ${fd}`);
       return pollfd.readUInt16LE(6);
     },
+  };
+}
+
+function lacking(platform: string, name: string): () => never {
+  return () => {
+    throw new DcoError("unsupported", `${platform} has no ${name}`);
   };
 }
 

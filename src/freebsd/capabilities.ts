@@ -66,6 +66,7 @@ export function freebsdCapabilities({ floats, replayProtection }: FreebsdFacts):
     linkFollowsPeer: false,
     linkDown: true,
     systemInterface: true,
+    tunDevice: false,
     survivesProcess: true,
     peersSurviveProcess: true,
     adoptInterface: true,

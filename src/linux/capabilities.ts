@@ -54,6 +54,7 @@ export function ovpnCapabilities(has71: boolean): Capabilities {
     linkFollowsPeer: true,
     linkDown: true,
     systemInterface: true,
+    tunDevice: false,
     survivesProcess: true,
     peersSurviveProcess: false,
     adoptInterface: true,

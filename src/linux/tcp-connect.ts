@@ -14,6 +14,7 @@ import type { Endpoint } from "../core/model.ts";
 import { errnoError } from "../ffi/errno.ts";
 import type { FdWatcher, Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
+import { connectionOf } from "../sockets/adopt-node-socket.ts";
 import { adoptSocket } from "../sockets/adopt-socket.ts";
 import {
   AF_INET,
@@ -32,7 +33,6 @@ import {
   SOL_SOCKET,
   socketAddress,
 } from "../sockets/socket-address.ts";
-import { connectionOf } from "./adopt-node-socket.ts";
 import type { ModuleCodec } from "./codec.ts";
 import type { NamespaceContext } from "./context.ts";
 import { MAX_FRAME, TcpTransport } from "./tcp-transport.ts";

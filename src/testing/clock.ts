@@ -1,7 +1,7 @@
 /**
  * Time that a test makes.
  */
-import type { Clock } from "../userspace/clock.ts";
+import { type Clock, socketsRead } from "../userspace/clock.ts";
 
 interface Timer {
   readonly at: number;
@@ -25,7 +25,7 @@ export class VirtualClock implements Clock {
   }
 
   caughtUp(): Promise<void> {
-    return new Promise((resolve) => setImmediate(resolve));
+    return socketsRead();
   }
 
   /**

@@ -8,14 +8,21 @@ import type {
   BackendInterface,
   BackendRules,
   CreateInterfaceRequest,
+  Extras,
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
-import { DcoError, unsupported } from "../core/errors.ts";
+import { DcoError, invalid, unsupported } from "../core/errors.ts";
 import type { DriverInfo, InterfaceInfo } from "../core/model.ts";
+import type { WireTrace } from "../core/trace.ts";
+import { type NamespaceInput, namespaceProblem } from "../netlink/namespace.ts";
 import { userspaceCapabilities } from "./capabilities.ts";
 import { SYSTEM_CLOCK } from "./clock.ts";
 import { type Settings, UserspaceInterface } from "./interface.ts";
+import { loadNative } from "./native.ts";
 import { PROCESS_REGISTRY, type Registered, type Registry } from "./registry.ts";
+import { StreamInside } from "./stream-inside.ts";
+import type { TunSystem } from "./tun/system.ts";
+import type { TunInside } from "./tun/tun-inside.ts";
 
 /** As long as a device's name may be on the systems that have them. */
 const NAME_BYTES = 15;
@@ -29,18 +36,40 @@ export const USERSPACE_RULES: BackendRules = {
     if (Buffer.byteLength(name) > NAME_BYTES) return `is longer than ${NAME_BYTES} bytes`;
     return /[\s/\0]/.test(name) ? "must not hold a slash or white space" : undefined;
   },
-  extras: { createInterface: { packetQueue: queueProblem } },
+  extras: {
+    createInterface: { packetQueue: queueProblem, device: deviceProblem, namespace: namespaceProblem },
+    listInterfaces: { namespace: namespaceProblem },
+  },
 };
+
+function deviceProblem(value: unknown): string | undefined {
+  return value === "stream" || value === "tun" ? undefined : 'must be "stream" or "tun"';
+}
 
 function queueProblem(value: unknown): string | undefined {
   const fits = Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_PACKET_QUEUE;
   return fits ? undefined : `must be an integer from 1 to ${MAX_PACKET_QUEUE}`;
 }
 
+/** Linux; under Bun nothing watches its descriptor. */
+const TUN_PLATFORM = process.platform === "linux" && !("bun" in process.versions);
+
+/** Errors: `unsupported`, `invalid` (an option of the other kind). */
+function checkFits(device: "stream" | "tun", extras: Extras): void {
+  if (device === "tun" && !TUN_PLATFORM) {
+    throw unsupported("tunDevice", "TUN devices are for Linux, under Node", { effect: "none" });
+  }
+  const foreign = device === "tun" ? "packetQueue" : "namespace";
+  if (extras[foreign] === undefined) return;
+  const problem = device === "tun" ? "a TUN device has no stream" : "only a TUN device is in a namespace";
+  throw invalid(foreign, problem, { effect: "none" });
+}
+
 /** What a driver is made of. */
 export interface UserspaceOptions extends Partial<Settings> {
   /** Why it was chosen, as one sentence. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
+  readonly trace?: WireTrace | undefined;
   readonly registry?: Registry;
 }
 
@@ -51,14 +80,18 @@ export class UserspaceBackend implements BackendDriver {
   readonly rules = USERSPACE_RULES;
   readonly #settings: Settings;
   readonly #registry: Registry;
+  readonly #trace: WireTrace | undefined;
+  readonly #chacha20 = getCiphers().includes("chacha20-poly1305");
+  #tun: TunSystem | undefined;
 
   constructor(options: UserspaceOptions = {}) {
-    const { clock = SYSTEM_CLOCK, firstPacketId = 1, registry = PROCESS_REGISTRY } = options;
+    const { clock = SYSTEM_CLOCK, firstPacketId = 1, sockets = "best" } = options;
+    const { registry = PROCESS_REGISTRY } = options;
     const { reason = "it was asked for by name" } = options;
-    this.#settings = { clock, firstPacketId };
+    this.#settings = { clock, firstPacketId, sockets };
     this.#registry = registry;
-    const chacha20 = getCiphers().includes("chacha20-poly1305");
-    this.capabilities = userspaceCapabilities({ tun: false, chacha20 });
+    this.#trace = options.trace;
+    this.capabilities = this.#capabilitiesOf("stream");
     this.info = {
       backend: "userspace",
       module: "none",
@@ -69,26 +102,71 @@ export class UserspaceBackend implements BackendDriver {
   }
 
   async createInterface(request: CreateInterfaceRequest): Promise<BackendInterface> {
-    const { mode, onExisting, extras } = request;
+    const { name, mode, onExisting, extras } = request;
+    const { device = "stream" } = extras as { readonly device?: "stream" | "tun" };
     if (request.deleteOnClose === false) {
       throw unsupported("survivesProcess", "an interface goes with who made it", { effect: "none" });
     }
-    const existing = request.name === undefined ? undefined : this.#registry.get(request.name);
+    checkFits(device, extras);
+    const existing = name === undefined ? undefined : this.#registry.get(name, await this.#placeOf(extras));
     if (existing && onExisting === "adopt") {
       const problem = "an interface is of use only to who made it";
       throw unsupported("adoptInterface", problem, { effect: "none" });
     }
     if (existing && onExisting === "replace") await existing.remove();
-    const made = new UserspaceInterface({
-      name: request.name ?? this.#registry.freeName(),
-      mode,
-      capabilities: this.capabilities,
-      packetQueue: (extras["packetQueue"] as number | undefined) ?? DEFAULT_PACKET_QUEUE,
-      settings: this.#settings,
-      registry: this.#registry,
-    });
-    this.#registry.add(made);
+    const capabilities = this.#capabilitiesOf(device);
+    const inside =
+      device === "tun"
+        ? await this.#createTun(request, capabilities.mtu.default)
+        : this.#createStream(request, capabilities.mtu.default);
+    const [settings, registry] = [this.#settings, this.#registry];
+    const place = "place" in inside ? inside.place : undefined;
+    const made = new UserspaceInterface({ mode, inside, place, capabilities, settings, registry });
+    try {
+      this.#registry.add(made);
+    } catch (error) {
+      await inside.close();
+      throw error;
+    }
     return made;
+  }
+
+  #createStream({ mode, name, extras }: CreateInterfaceRequest, mtu: number): StreamInside {
+    return new StreamInside({
+      name: name ?? this.#registry.freeName(),
+      mode,
+      mtu,
+      packetQueue: (extras["packetQueue"] as number | undefined) ?? DEFAULT_PACKET_QUEUE,
+    });
+  }
+
+  async #createTun(request: CreateInterfaceRequest, mtu: number): Promise<TunInside> {
+    const { TunInside } = await import("./tun/tun-inside.ts");
+    return TunInside.create(await this.#tunSystem(), request, mtu);
+  }
+
+  /** Native code is not loaded before it is needed. */
+  async #tunSystem(): Promise<TunSystem> {
+    const { openTunSystem } = await import("./tun/system.ts");
+    this.#tun ??= openTunSystem(this.#trace);
+    return this.#tun;
+  }
+
+  /** Which of those with the same name are meant: those of a network namespace that is not the process's. */
+  async #placeOf(extras: Extras): Promise<string | undefined> {
+    const namespace = extras["namespace"] as NamespaceInput | undefined;
+    if (namespace === undefined) return undefined;
+    const { contexts } = await this.#tunSystem();
+    const context = contexts.acquire(namespace);
+    const { fd, id } = context.namespace;
+    await contexts.release(context);
+    return fd === undefined ? undefined : id;
+  }
+
+  #capabilitiesOf(device: "stream" | "tun"): Capabilities {
+    const [tun, chacha20] = [device === "tun", this.#chacha20];
+    const nativeSockets = this.#settings.sockets === "best" && loadNative() !== undefined;
+    return userspaceCapabilities({ tun, tunDevice: TUN_PLATFORM, nativeSockets, chacha20 });
   }
 
   /** Core has refused it. */
@@ -97,12 +175,13 @@ export class UserspaceBackend implements BackendDriver {
   }
 
   /** Those of this process: of others nothing is known. */
-  async listInterfaces(): Promise<InterfaceInfo[]> {
-    return this.#registry.all().map(({ info }) => info);
+  async listInterfaces(extras: Extras): Promise<InterfaceInfo[]> {
+    const place = await this.#placeOf(extras);
+    return this.#registry.all(place).flatMap(({ info }) => info ?? []);
   }
 
-  async deleteInterface(name: string): Promise<void> {
-    const existing: Registered | undefined = this.#registry.get(name);
+  async deleteInterface(name: string, extras: Extras): Promise<void> {
+    const existing: Registered | undefined = this.#registry.get(name, await this.#placeOf(extras));
     if (existing) return existing.remove();
     throw new DcoError("not-found", `there is no interface ${name}`, { effect: "none" });
   }

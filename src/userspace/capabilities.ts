@@ -8,6 +8,10 @@ import { CIPHERS } from "../core/model.ts";
 export interface UserspaceFacts {
   /** The interface is a TUN device; else its packets are a stream. */
   readonly tun: boolean;
+  /** This platform has TUN devices. */
+  readonly tunDevice: boolean;
+  /** UDP and TCP sockets can be had of the system, and not of Node alone. */
+  readonly nativeSockets: boolean;
   /** OpenSSL, as this Node has it, knows ChaCha20-Poly1305. */
   readonly chacha20: boolean;
 }
@@ -18,7 +22,12 @@ const MAX_CONTROL_PACKET = 65507;
 /** Room for headers as Linux' `ovpn` keeps it, so that both ends of a tunnel have one default. */
 const HEADROOM = 84;
 
-export function userspaceCapabilities({ tun, chacha20 }: UserspaceFacts): Capabilities {
+export function userspaceCapabilities({
+  tun,
+  tunDevice,
+  nativeSockets,
+  chacha20,
+}: UserspaceFacts): Capabilities {
   return {
     modes: ["p2p", "multipeer"],
     transports: ["udp", "tcp"],
@@ -27,7 +36,7 @@ export function userspaceCapabilities({ tun, chacha20 }: UserspaceFacts): Capabi
     dualStack: true,
     anyRemote: true,
     // Node gives a socket back only by closing it.
-    adoptSocket: false,
+    adoptSocket: nativeSockets,
     localAddressKnown: true,
     closeTransport: true,
     peerEndsTransport: [],
@@ -39,11 +48,11 @@ export function userspaceCapabilities({ tun, chacha20 }: UserspaceFacts): Capabi
     setRemote: true,
     setVpn: true,
     // Node's sockets cannot choose the source address of one datagram.
-    peerLocalAddress: false,
+    peerLocalAddress: nativeSockets,
     asymmetricPeerId: true,
     peerRoutes: true,
-    bypassRoutes: false,
-    routeMetric: false,
+    bypassRoutes: tun,
+    routeMetric: tun,
     disarmKeepalive: true,
     keepaliveWhenIdle: true,
     floatEvent: "event",
@@ -63,6 +72,7 @@ export function userspaceCapabilities({ tun, chacha20 }: UserspaceFacts): Capabi
     linkFollowsPeer: true,
     linkDown: true,
     systemInterface: tun,
+    tunDevice,
     survivesProcess: false,
     peersSurviveProcess: false,
     adoptInterface: false,

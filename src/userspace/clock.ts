@@ -22,6 +22,13 @@ export const SYSTEM_CLOCK: Clock = {
     const timer = setTimeout(task, Math.min(milliseconds, LONGEST_MS)).unref();
     return () => clearTimeout(timer);
   },
-  // Between timers and immediates the event loop reads sockets.
-  caughtUp: () => new Promise((resolve) => setImmediate(resolve)),
+  caughtUp: socketsRead,
 };
+
+/**
+ * Resolves when packets that have arrived by now have been read: between timers and immediates the event loop looks at
+ * its sockets, and some of them are read by an immediate of that turn.
+ */
+export function socketsRead(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+}

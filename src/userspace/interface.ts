@@ -1,5 +1,5 @@
 /**
- * One interface of the userspace backend: data plane, sockets, and a stream of inner packets.
+ * One interface of the userspace backend: data plane, sockets, and what is inside.
  */
 import type {
   AddPeerRequest,
@@ -16,29 +16,32 @@ import type {
   PeerFields,
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
+import { withEffect } from "../core/errors.ts";
 import type { InterfaceInfo, InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import type { Clock } from "./clock.ts";
 import { DataPlane } from "./data/data-plane.ts";
 import type { Peer } from "./data/peer.ts";
-import type { UserspaceExtras } from "./driver.ts";
-import { PacketStream } from "./packet-stream.ts";
-import { ownerMarker, type Registered, type Registry } from "./registry.ts";
+import type { TunExtras, UserspaceExtras } from "./driver.ts";
+import type { Inside } from "./inside.ts";
+import type { Registered, Registry } from "./registry.ts";
 import { listenTcp, openTcpTransport, type TcpTransport } from "./tcp-transport.ts";
-import { openUdpTransport, UdpListener, type UdpTransport } from "./udp-transport.ts";
+import { type DatagramSockets, openUdpTransport, UdpListener, type UdpTransport } from "./udp-transport.ts";
 
 /** What the driver decides. */
 export interface Settings {
   readonly clock: Clock;
   /** Packet id that each key begins with: 1, but in tests of the last ones. */
   readonly firstPacketId: number;
+  readonly sockets: DatagramSockets;
 }
 
 /** What an interface is made of. */
 export interface InterfaceParts {
-  readonly name: string;
   readonly mode: InterfaceMode;
+  readonly inside: Inside;
+  /** Where others may have the same name; undefined for streams, and where the process is. */
+  readonly place?: string | undefined;
   readonly capabilities: Capabilities;
-  readonly packetQueue: number;
   readonly settings: Settings;
   readonly registry: Registry;
 }
@@ -46,90 +49,128 @@ export interface InterfaceParts {
 /** Size of the receive buffer that a listener's one UDP socket asks for. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
 
+/** No field of a peer. */
+const NOTHING = {
+  remote: undefined,
+  local: undefined,
+  vpn4: undefined,
+  vpn6: undefined,
+  routes: undefined,
+  keepalive: undefined,
+  txId: undefined,
+} as const;
+
 /** See {@link BackendInterface}. */
 export class UserspaceInterface implements BackendInterface, Registered {
   readonly name: string;
-  /** The operating system has no such interface. */
-  readonly index = 0;
+  readonly index: number;
   readonly mode: InterfaceMode;
   readonly created = true;
-  readonly extras: UserspaceExtras;
+  readonly place: string | undefined;
+  readonly capabilities: Capabilities;
+  readonly extras: UserspaceExtras | TunExtras;
+  readonly #inside: Inside;
   readonly #plane: DataPlane;
-  readonly #packets: PacketStream;
   readonly #clock: Clock;
+  readonly #sockets: DatagramSockets;
   readonly #registry: Registry;
   #sink: BackendEventSink = () => {};
-  #mtu: number;
-  #up = false;
-  #wasLinkUp = false;
   #closed = false;
+  #closing: Promise<void> | undefined;
 
-  constructor({ name, mode, capabilities, packetQueue, settings, registry }: InterfaceParts) {
-    this.name = name;
+  constructor({ mode, inside, place, capabilities, settings, registry }: InterfaceParts) {
+    this.name = inside.name;
+    this.index = inside.index;
     this.mode = mode;
-    this.#mtu = capabilities.mtu.default;
+    this.place = place;
+    this.capabilities = capabilities;
+    this.#inside = inside;
     this.#clock = settings.clock;
+    this.#sockets = settings.sockets;
     this.#registry = registry;
-    const packets = new PacketStream(packetQueue, (packet) => this.#transmit(packet));
     const plane = new DataPlane({
       mode,
       ...settings,
-      deliver: (packet) => this.#up && packets.deliver(packet),
+      deliver: (packet) => inside.deliver(packet),
       tell: (event) => {
         this.#sink(event);
-        if (event.type === "peer-deleted") this.#tellLink();
+        if (event.type === "peer-deleted" && !this.#closed) inside.hasPeers(plane.size > 0);
       },
     });
-    this.#packets = packets;
     this.#plane = plane;
     this.extras = {
-      packets,
+      ...(inside.packets && { packets: inside.packets }),
       get drops() {
         return { ...plane.drops };
       },
     };
   }
 
-  get info(): InterfaceInfo {
+  get info(): InterfaceInfo | undefined {
     const { name, index, mode } = this;
-    const state = { mtu: this.#mtu, up: this.#up, linkUp: this.#linkUp };
-    return { name, index, mode, ...state, owner: ownerMarker() };
+    const state = this.#inside.info();
+    return state && { name, index, mode, ...state };
   }
 
   async start(sink: BackendEventSink): Promise<void> {
     this.#sink = sink;
+    this.#inside.start(this.#plane, (event) => this.#sink(event));
   }
 
-  /** Core has refused what a stream has not. */
-  async configure({ mtu = this.#mtu, up = this.#up }: ConfigureRequest): Promise<void> {
-    this.#mtu = mtu;
-    this.#up = up;
-    this.#tellLink();
+  async configure(request: ConfigureRequest): Promise<void> {
+    this.#inside.configure(request);
+    // A stream has no routes.
+    const { routes } = request;
+    if (routes === undefined) return;
+    this.#plane.setGateways(
+      routes.flatMap(({ destination, via }) => (via ? [{ destination, via: via.bytes }] : [])),
+    );
   }
 
   async isLinkUp(): Promise<boolean> {
-    return this.#linkUp;
+    return this.#inside.isLinkUp();
   }
 
   openTransport(request: OpenTransportRequest, signal: AbortSignal | undefined): Promise<BackendTransport> {
     if (request.protocol === "tcp") return openTcpTransport(this.#plane, request, signal);
-    return openUdpTransport(this.#plane, request);
+    return openUdpTransport(this.#plane, request, this.#sockets);
   }
 
   async listen(request: ListenRequest): Promise<BackendListener> {
     if (request.protocol === "tcp") return listenTcp(this.#plane, request);
-    const socket = { ...request, remote: undefined, receiveBuffer: RECEIVE_BUFFER };
-    return new UdpListener(await openUdpTransport(this.#plane, socket));
+    const socket = { ...request, remote: undefined, adopt: undefined, receiveBuffer: RECEIVE_BUFFER };
+    return new UdpListener(await openUdpTransport(this.#plane, socket, this.#sockets));
   }
 
   async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
+    const { id, routes = [] } = request;
     this.#plane.addPeer(request, transport as UdpTransport | TcpTransport);
-    this.#tellLink();
+    try {
+      if (routes.length > 0) this.#inside.setPeerRoutes(id, routes, request);
+    } catch (error) {
+      this.#plane.undoAdd(id);
+      throw error;
+    }
+    this.#inside.hasPeers(true);
   }
 
   async setPeer(id: number, request: PeerFields): Promise<void> {
-    await this.#find(id);
+    const peer = await this.#find(id);
+    const { routes: before } = peer;
     this.#plane.setPeer(id, request);
+    const { routes, ...others } = request;
+    if (!routes && (before.length === 0 || (!others.vpn4 && !others.vpn6))) return;
+    try {
+      this.#inside.setPeerRoutes(id, peer.routes, peer);
+    } catch (error) {
+      this.#plane.setPeer(id, { ...NOTHING, routes: before });
+      const hasOthers = Object.values(others).some((value) => value !== undefined);
+      throw hasOthers ? withEffect(error, "unknown") : error;
+    }
+  }
+
+  peerEnded(id: number): void {
+    this.#inside.setPeerRoutes(id, [], NOTHING);
   }
 
   async removePeer(id: number): Promise<void> {
@@ -166,13 +207,17 @@ export class UserspaceInterface implements BackendInterface, Registered {
   }
 
   /** It is of no use to anybody else, so it goes whatever is asked. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#closed = true;
     this.#registry.remove(this);
     for (const peer of this.#plane.all()) this.#plane.end(peer, "teardown");
     this.#sink = () => {};
-    this.#packets.finish();
+    await this.#inside.close();
   }
 
   /** Somebody else deletes it. */
@@ -199,24 +244,5 @@ export class UserspaceInterface implements BackendInterface, Registered {
   async #giveUpOverdue(): Promise<void> {
     await this.#clock.caughtUp();
     for (const peer of this.#plane.all()) if (peer.keepalive.overdue) this.#plane.end(peer, "expired");
-  }
-
-  #transmit(packet: Uint8Array): void {
-    const { drops } = this.#plane;
-    if (!this.#up || this.#closed) drops.noPeer++;
-    else if (packet.length > this.#mtu) drops.invalid++;
-    else this.#plane.transmit(packet);
-  }
-
-  /** As Linux' `ovpn` has it: in p2p mode the link follows the peer. */
-  get #linkUp(): boolean {
-    return this.#up && (this.mode === "multipeer" || this.#plane.size > 0);
-  }
-
-  #tellLink(): void {
-    const up = this.#linkUp;
-    if (up === this.#wasLinkUp || this.#closed) return;
-    this.#wasLinkUp = up;
-    this.#sink({ type: "link", up });
   }
 }

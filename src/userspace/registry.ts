@@ -7,7 +7,10 @@ import type { InterfaceInfo, OwnerMarker } from "../core/model.ts";
 /** An interface, as others see it. */
 export interface Registered {
   readonly name: string;
-  readonly info: InterfaceInfo;
+  /** Where it is that others may have the same name: another network namespace. */
+  readonly place: string | undefined;
+  /** Undefined if it is just going. */
+  readonly info: InterfaceInfo | undefined;
   /** Takes it away from whoever has it. */
   remove(): Promise<void>;
 }
@@ -15,34 +18,39 @@ export interface Registered {
 /** What is given to interfaces without a name, with a number behind it. */
 const PREFIX = "userspace";
 
-/** The names that are taken. */
+/** The names that are taken, in each place. */
 export class Registry {
   readonly #interfaces = new Map<string, Registered>();
 
-  get(name: string): Registered | undefined {
-    return this.#interfaces.get(name);
+  get(name: string, place?: string): Registered | undefined {
+    return this.#interfaces.get(keyOf({ name, place }));
   }
 
-  all(): Registered[] {
-    return [...this.#interfaces.values()];
+  all(place?: string): Registered[] {
+    return [...this.#interfaces.values()].filter((each) => each.place === place);
   }
 
   /** The first name that is free. */
   freeName(): string {
-    for (let number = 0; ; number++) if (!this.#interfaces.has(PREFIX + number)) return PREFIX + number;
+    for (let number = 0; ; number++) if (!this.get(PREFIX + number)) return PREFIX + number;
   }
 
   /** Errors: `exists`. */
   add(entry: Registered): void {
-    if (this.#interfaces.has(entry.name)) {
+    if (this.#interfaces.has(keyOf(entry))) {
       throw new DcoError("exists", `there is an interface ${entry.name} already`, { effect: "none" });
     }
-    this.#interfaces.set(entry.name, entry);
+    this.#interfaces.set(keyOf(entry), entry);
   }
 
   remove(entry: Registered): void {
-    if (this.#interfaces.get(entry.name) === entry) this.#interfaces.delete(entry.name);
+    if (this.#interfaces.get(keyOf(entry)) === entry) this.#interfaces.delete(keyOf(entry));
   }
+}
+
+/** A name holds no slash. */
+function keyOf({ name, place = "" }: Pick<Registered, "name"> & { readonly place?: string | undefined }) {
+  return `${place}/${name}`;
 }
 
 /** Of this process. */

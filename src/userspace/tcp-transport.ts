@@ -16,6 +16,7 @@ import { DcoError, invalid, withEffect } from "../core/errors.ts";
 import { throwIfAborted } from "../core/lifetime.ts";
 import type { Endpoint } from "../core/model.ts";
 import { addressText, endpointOf } from "./addresses.ts";
+import { adoptConnection } from "./adopt-connection.ts";
 import type { DataPlane } from "./data/data-plane.ts";
 import type { DataSocket, Destination } from "./data/data-socket.ts";
 import { DATA_V1, DATA_V2, HEADER_BYTES, opcodeOf } from "./data/packet.ts";
@@ -32,12 +33,16 @@ const SEND_TIMEOUT_MS = 30_000;
 /** As long what was sent may take to go out when the transport closes. */
 const LINGER_MS = 1000;
 
-/** Connects. Errors: `socket` (refused, unreachable), `timeout`, `busy`. */
+/** Connects, or takes over a connection. Errors: `socket` (refused, unreachable), `timeout`, `busy`. */
 export async function openTcpTransport(
   plane: DataPlane,
   request: OpenTransportRequest,
   signal: AbortSignal | undefined,
 ): Promise<TcpTransport> {
+  if (request.adopt || request.adoptNode) {
+    const { socket, kept } = adoptConnection(request);
+    return new TcpTransport(socket, plane, kept);
+  }
   const { local, remote } = request;
   if (remote === undefined) throw invalid("remote", "TCP needs one");
   const { family, port } = remote;
@@ -91,15 +96,20 @@ export class TcpTransport implements BackendTransport, DataSocket {
   readonly peers = new Set<Peer>();
   readonly #socket: Socket;
   readonly #plane: DataPlane;
+  readonly #kept: boolean;
   readonly #frames = new FrameReader();
   #handlers: BackendTransportHandlers | undefined;
   /** It has ended by itself, with this. */
   #end: { readonly error: Error | undefined } | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @param socket connected; becomes the transport's */
-  constructor(socket: Socket, plane: DataPlane) {
+  /**
+   * @param socket connected; becomes the transport's
+   * @param kept somebody else goes on with the connection afterwards
+   */
+  constructor(socket: Socket, plane: DataPlane, kept = false) {
     this.#socket = socket;
+    this.#kept = kept;
     this.#plane = plane;
     this.local = endpointOf(socket.localAddress ?? "", socket.localPort ?? 0);
     this.remote = endpointOf(socket.remoteAddress ?? "", socket.remotePort ?? 0);
@@ -116,6 +126,8 @@ export class TcpTransport implements BackendTransport, DataSocket {
       return;
     }
     this.#socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    // One that was adopted does not begin by itself.
+    this.#socket.resume();
     this.#socket.on("end", () => {
       // With a peer half a frame is nobody's business but the peer's, as with kernels.
       const within = this.#frames.isWithin && this.peers.size === 0;
@@ -172,9 +184,15 @@ export class TcpTransport implements BackendTransport, DataSocket {
     const socket = this.#socket;
     if (socket.closed) return;
     const closed = once(socket, "close").catch(() => {});
-    // Whatever comes now is not read: it must not hold up the end.
-    socket.resume();
-    socket.destroySoon();
+    if (this.#kept) {
+      // What comes now is for who goes on.
+      socket.pause();
+      socket.write("", () => socket.destroy());
+    } else {
+      // Whatever comes now is not read: it must not hold up the end.
+      socket.resume();
+      socket.destroySoon();
+    }
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     await closed;
     clearTimeout(timer);

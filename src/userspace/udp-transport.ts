@@ -1,69 +1,42 @@
 /**
- * A UDP socket of Node's: data packets go to the data plane, all others up.
+ * A UDP socket as a transport: data packets go to the data plane, all others up.
  */
-import { createSocket, type Socket, type SocketOptions } from "node:dgram";
-import { once } from "node:events";
 import type {
   BackendListener,
   BackendTransport,
   BackendTransportHandlers,
+  IpAddress,
   IpEndpoint,
   OpenTransportRequest,
 } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
 import type { Endpoint } from "../core/model.ts";
-import { addressText, endpointOf } from "./addresses.ts";
+import { endpointOf } from "./addresses.ts";
+import { openBatchedDatagramSocket } from "./batched-datagram-socket.ts";
 import type { DataPlane } from "./data/data-plane.ts";
 import type { DataSocket, Destination } from "./data/data-socket.ts";
 import { DATA_V1, DATA_V2, HEADER_BYTES, opcodeOf } from "./data/packet.ts";
 import type { Peer } from "./data/peer.ts";
-import { bindError, socketError } from "./errors.ts";
+import type { DatagramSocket } from "./datagram-socket.ts";
+import { openNodeDatagramSocket } from "./node-datagram-socket.ts";
 
-/** Data packets wait in the process up to this many bytes while the socket's own buffer is full. */
-const SEND_QUEUE_BYTES = 1 << 20;
+/** Whose sockets: those that send and receive many packets in one call where there are some, or always Node's. */
+export type DatagramSockets = "best" | "node";
 
-/** Addresses are addresses: without this Node would look each one up, a turn of the event loop later. */
-const lookup: NonNullable<SocketOptions["lookup"]> = (address, options, done) =>
-  // Called with a family where the types have options.
-  done(null, address, options as unknown as number);
+/** What is asked of a transport. */
+type UdpRequest = Pick<OpenTransportRequest, "local" | "remote" | "dualStack" | "receiveBuffer" | "adopt">;
 
-/** Opens a UDP socket. Errors: `busy`, `socket`, `permission`. */
+/** Opens a UDP socket, or adopts one. Errors: `busy`, `socket`, `permission`. */
 export async function openUdpTransport(
   plane: DataPlane,
-  request: Pick<OpenTransportRequest, "local" | "remote" | "dualStack" | "receiveBuffer">,
+  request: UdpRequest,
+  sockets: DatagramSockets,
 ): Promise<UdpTransport> {
-  const { local, remote, dualStack, receiveBuffer } = request;
-  const family = local?.family ?? remote?.family ?? 4;
-  const kind = family === 6 ? ({ type: "udp6", ipv6Only: !dualStack } as const) : ({ type: "udp4" } as const);
-  const socket = createSocket({ ...kind, lookup });
-  const any = family === 6 ? "::" : "0.0.0.0";
-  // It listens within the call that binds it, since nothing is looked up.
-  const listening = once(socket, "listening");
-  try {
-    socket.bind({
-      address: local ? addressText(local, family) : any,
-      port: local?.port ?? 0,
-      exclusive: true,
-    });
-    await listening;
-  } catch (error) {
-    socket.close();
-    throw bindError(error, local);
-  }
-  enlarge(socket, receiveBuffer);
-  return new UdpTransport(socket, plane, family, dualStack, remote);
-}
-
-/** As large as the system lets it be. */
-function enlarge(socket: Socket, bytes: number): void {
-  for (let size = bytes; size > 0; size >>= 1) {
-    try {
-      socket.setRecvBufferSize(size);
-      return;
-    } catch {
-      // More than this system allows.
-    }
-  }
+  const { local, remote } = request;
+  const wanted = { ...request, family: local?.family ?? remote?.family ?? 4 } as const;
+  const batched = sockets === "best" ? openBatchedDatagramSocket(wanted) : undefined;
+  const socket = batched ?? (await openNodeDatagramSocket(wanted));
+  return new UdpTransport(socket, plane, remote);
 }
 
 /** See {@link BackendTransport} and {@link DataSocket}. */
@@ -76,38 +49,33 @@ export class UdpTransport implements BackendTransport, DataSocket {
   readonly room = 0;
   readonly connected = false;
   readonly peers = new Set<Peer>();
-  readonly #socket: Socket;
+  readonly #socket: DatagramSocket;
   readonly #plane: DataPlane;
   readonly #remote: Destination | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @param socket bound; becomes the transport's */
-  constructor(
-    socket: Socket,
-    plane: DataPlane,
-    family: 4 | 6,
-    dualStack: boolean,
-    remote: IpEndpoint | undefined,
-  ) {
-    const { address, port } = socket.address();
-    this.local = endpointOf(address, port);
-    this.family = family;
-    this.dualStack = dualStack;
+  /** @param socket becomes the transport's */
+  constructor(socket: DatagramSocket, plane: DataPlane, remote: IpEndpoint | undefined) {
+    this.local = socket.local;
+    this.family = socket.family;
+    this.dualStack = socket.dualStack;
     this.#socket = socket;
     this.#plane = plane;
-    this.#remote = remote && this.destination(remote);
+    this.#remote = remote && socket.destination(remote);
     this.remote = this.#remote?.endpoint;
   }
 
   start(handlers: BackendTransportHandlers): void {
     const plane = this.#plane;
-    this.#socket.on("message", (packet, { address, port }) => {
-      // Without a peer it is an ordinary socket, as with kernels.
-      if (this.peers.size > 0 && isData(packet)) plane.receive(packet, this, address, port);
-      else handlers.onPacket(packet, endpointOf(address, port));
-    });
-    this.#socket.on("error", (error) => {
-      if (!this.#closing) handlers.onEnd(socketError(error));
+    this.#socket.start({
+      onPacket: (packet, address, port) => {
+        // Without a peer it is an ordinary socket, as with kernels.
+        if (this.peers.size > 0 && isData(packet)) plane.receive(packet, this, address, port);
+        else handlers.onPacket(Uint8Array.from(packet), endpointOf(address, port));
+      },
+      onEnd: (error) => {
+        if (!this.#closing) handlers.onEnd(error);
+      },
     });
   }
 
@@ -118,40 +86,27 @@ export class UdpTransport implements BackendTransport, DataSocket {
       throw new DcoError("invalid", problem, { field: "to" });
     }
     if (this.#closing) throw new DcoError("closed", "the transport is closed", { effect: "none" });
-    await new Promise<void>((resolve, reject) => {
-      this.#socket.send(packet, target.port, target.address, (error) => {
-        if (error) reject(socketError(error, target.endpoint.address));
-        else resolve();
-      });
-    });
+    await this.#socket.send(packet, target);
   }
 
   sendData(packet: Buffer, to: Destination | undefined): boolean {
-    const socket = this.#socket;
-    if (this.#closing || to === undefined || socket.getSendQueueSize() > SEND_QUEUE_BYTES) return false;
-    // What becomes of it nobody waits for: the network may lose it as well.
-    socket.send(packet, to.port, to.address);
-    return true;
+    if (this.#closing || to === undefined) return false;
+    return this.#socket.sendData(packet, to);
   }
 
-  destination(endpoint: IpEndpoint): Destination {
-    const { text, port, scopeId } = endpoint;
-    return {
-      endpoint: scopeId === 0 ? { address: text, port } : { address: text, port, scopeId },
-      address: addressText(endpoint, this.family),
-      port,
-    };
+  destination(endpoint: IpEndpoint, local?: IpAddress): Destination {
+    return this.#socket.destination(endpoint, local);
   }
 
-  sender(address: string, port: number): Destination {
-    return { endpoint: endpointOf(address, port), address, port };
+  sender(address: string, port: number, local?: IpAddress): Destination {
+    return this.#socket.sender(address, port, local);
   }
 
-  /** Node does not tell. */
+  /** Nobody tells. */
   droppedKernel(): undefined {}
 
   close(): Promise<void> {
-    this.#closing ??= new Promise((resolve) => this.#socket.close(() => resolve()));
+    this.#closing ??= this.#socket.close();
     return this.#closing;
   }
 }

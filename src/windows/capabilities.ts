@@ -79,6 +79,7 @@ export function windowsCapabilities(facts: WindowsFacts, mode?: InterfaceMode): 
     linkFollowsPeer: false,
     linkDown: false,
     systemInterface: true,
+    tunDevice: false,
     survivesProcess: false,
     peersSurviveProcess: false,
     adoptInterface: true,

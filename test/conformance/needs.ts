@@ -10,6 +10,12 @@ export const SYSTEM = {
     systemInterface ? undefined : "the interface is none of the system's",
 };
 
+/** Those, and the driver knows interfaces of its kind whoever made them. */
+export const FOREIGN = {
+  needs: ({ systemInterface, tunDevice }: Capabilities, _: Sites) =>
+    systemInterface && !tunDevice ? undefined : "the driver knows the interfaces of its process only",
+};
+
 /** Sites that are hosts, with network interfaces. */
 export const HOSTS = {
   needs: (_: Capabilities, { system }: Sites) => (system ? undefined : "the sites are no hosts"),

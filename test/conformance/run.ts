@@ -1,5 +1,5 @@
 /**
- * The plain runner: `node test/conformance/run.ts --subject linux|freebsd [--filter TEXT] [--groups NAME,...]
+ * The plain runner: `node test/conformance/run.ts --subject linux|freebsd|... [--filter TEXT] [--groups NAME,...]
  * [--json FILE] [--event-transport netlink|ffi|auto]`. Prints TAP; exit status 1 if a case failed or none was run.
  */
 import { writeFileSync } from "node:fs";
@@ -10,24 +10,32 @@ import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
 import { openFreebsdSubject } from "./freebsd/subject.ts";
 import { type EventTransport, openLinuxSubject, type Variant } from "./linux/subject.ts";
 import { mixedCases } from "./mixed/cases.ts";
+import type { Device } from "./mixed/placed.ts";
 import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
 import { type CaseResult, caseName, Runner } from "./runner.ts";
+import { tunCases } from "./tun/cases.ts";
+import { missingTun, openTunSubject } from "./tun/subject.ts";
 import { userspaceCases } from "./userspace/cases.ts";
 import { openUserspaceSubject } from "./userspace/subject.ts";
 import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
 import type { Subject } from "./world.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux|freebsd|userspace|mixed] [--filter TEXT] [--groups NAME,...] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|freebsd|userspace|tun|mixed] [--filter TEXT] [--groups NAME,...] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** What a guard against replays has to do with. */
 const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
+
+/** What depends on whose UDP sockets the userspace backend has. */
+const SOCKET_GROUPS = ["control packets", "float", "protection", "statistics", "transports", "userspace"];
 
 /** A subject that is opened when its turn comes, and the cases for it. */
 interface Round {
   readonly open: () => Promise<Subject>;
   readonly cases: readonly Case[];
   readonly variant: string | undefined;
+  /** Why it cannot be opened here, so that its cases are skipped. */
+  readonly missing?: () => Promise<string | undefined>;
 }
 
 interface SubjectReport {
@@ -52,10 +60,15 @@ async function main(): Promise<number> {
   const reports: SubjectReport[] = [];
   const summary: string[] = [];
   console.log("TAP version 14");
-  for (const { open, cases: all, variant } of rounds(values.subject, values["event-transport"])) {
+  for (const { open, cases: all, variant, missing } of rounds(values.subject, values["event-transport"])) {
     const wanted = groups ? all.filter(({ group }) => groups.includes(group)) : all;
     const cases = wanted.filter((each) => caseName(each, variant).includes(values.filter));
     if (cases.length === 0) continue;
+    const reason = await missing?.();
+    if (reason !== undefined) {
+      runner.skip(cases, variant, reason);
+      continue;
+    }
     const subject = await open();
     try {
       for (const line of subject.description) console.log(`# ${line}`);
@@ -81,6 +94,7 @@ async function main(): Promise<number> {
 function rounds(subject: string, eventTransport: string): Round[] {
   if (subject === "userspace") return userspaceRounds();
   if (subject === "mixed") return mixedRounds();
+  if (subject === "tun") return tunRounds();
   if (subject === "freebsd") return freebsdRounds();
   if (subject !== "linux") throw new Error(`there is no subject ${subject}; ${USAGE}`);
   const round = (transport: EventTransport, cases: readonly Case[], variant: Variant = {}): Round => ({
@@ -99,6 +113,9 @@ function rounds(subject: string, eventTransport: string): Round[] {
     round("netlink", ALL_CASES),
     round("ffi", events, { name: "events by ffi" }),
     round("netlink", tcp, { name: "over TCP", protocol: "tcp" }),
+    // The kernel's module at the server.
+    mixedRound("clients", "udp", "tun", tunCases),
+    mixedRound("clients", "tcp", "tun", tunCases),
   ];
 }
 
@@ -125,10 +142,36 @@ function userspaceRounds(): Round[] {
     cases,
     variant,
   });
+  const bySocket = [...ALL_CASES, ...userspaceCases].filter(({ group }) => SOCKET_GROUPS.includes(group));
+  const nodeSockets = "Node's sockets";
   return [
     round([...ALL_CASES, ...userspaceCases, ...userspaceTcpCases], "udp"),
+    {
+      open: () => openUserspaceSubject("udp", nodeSockets, "node"),
+      cases: bySocket,
+      variant: nodeSockets,
+    },
     round(
       ALL_CASES.filter(({ overTcp }) => overTcp),
+      "tcp",
+      "over TCP",
+    ),
+    // What needs a right is told as not run without it.
+    { open: () => openTunSubject("udp"), cases: tunCases, variant: undefined, missing: missingTun },
+  ];
+}
+
+function tunRounds(): Round[] {
+  const round = (cases: readonly Case[], protocol: TransportProtocol, variant?: string): Round => ({
+    open: () => openTunSubject(protocol, variant),
+    cases,
+    variant,
+    missing: missingTun,
+  });
+  return [
+    round([...ALL_CASES, ...tunCases], "udp"),
+    round(
+      [...ALL_CASES, ...tunCases].filter(({ overTcp }) => overTcp),
       "tcp",
       "over TCP",
     ),
@@ -136,13 +179,33 @@ function userspaceRounds(): Round[] {
 }
 
 function mixedRounds(): Round[] {
-  const round = (where: "clients" | "server", protocol: TransportProtocol): Round => {
-    const variant = `userspace ${where}${protocol === "tcp" ? ", over TCP" : ""}`;
-    const both = [...mixedCases, ...ALL_CASES.filter(isForBoth)];
-    const cases = protocol === "tcp" ? both.filter(({ overTcp }) => overTcp) : both;
-    return { open: () => openMixedSubject(where, protocol, variant), cases, variant };
+  const both = [...mixedCases, ...ALL_CASES.filter(isForBoth)];
+  return (["stream", "tun"] as const).flatMap((device) => {
+    const cases = device === "tun" ? [...tunCases, ...both] : both;
+    return [
+      mixedRound("clients", "udp", device, cases),
+      mixedRound("server", "udp", device, cases),
+      mixedRound("clients", "tcp", device, cases),
+      mixedRound("server", "tcp", device, cases),
+    ];
+  });
+}
+
+/** The kernel at one end, the userspace backend at the other. */
+function mixedRound(
+  where: "clients" | "server",
+  protocol: TransportProtocol,
+  device: Device,
+  all: readonly Case[],
+): Round {
+  const end = device === "tun" ? "TUN" : "userspace";
+  const variant = `${end} ${where}${protocol === "tcp" ? ", over TCP" : ""}`;
+  return {
+    open: () => openMixedSubject(where, device, protocol, variant),
+    cases: protocol === "tcp" ? all.filter(({ overTcp }) => overTcp) : all,
+    variant,
+    ...(device === "tun" && { missing: missingTun }),
   };
-  return [round("clients", "udp"), round("server", "udp"), round("clients", "tcp"), round("server", "tcp")];
 }
 
 function summarise(subject: Subject, results: readonly CaseResult[]): string[] {

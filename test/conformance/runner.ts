@@ -51,6 +51,11 @@ export class Runner {
     }
   }
 
+  /** Does not run the cases, for one reason. */
+  skip(cases: readonly Case[], variant: string | undefined, reason: string): CaseResult[] {
+    return cases.map((each) => this.#report({ name: caseName(each, variant), result: "skip", reason }));
+  }
+
   async #one(subject: Subject, each: Case, leaks: LeakCheck): Promise<CaseResult> {
     const name = caseName(each, subject.variant);
     const missing = each.needs?.(subject.capabilities, subject.sites ?? HOSTS);

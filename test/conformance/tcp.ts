@@ -35,6 +35,20 @@ export const peersEndTransports: Pick<Case, "needs"> = {
     (capabilities.peerEndsTransport.includes("tcp") ? undefined : "a transport outlives its peer here"),
 };
 
+/** Those, and the kernel is given the connection with the first peer. */
+export const handedOver: Pick<Case, "needs"> = {
+  needs: (capabilities, sites) =>
+    smallBuffers.needs?.(capabilities, sites) ??
+    (capabilities.peerEndsTransport.includes("tcp") ? undefined : "no connection is given to a kernel here"),
+};
+
+/** Those, and it is a connection of the caller's. */
+export const adoptedForKernel: Pick<Case, "needs"> = {
+  needs: (capabilities, sites) =>
+    adoptsConnections.needs?.(capabilities, sites) ??
+    (capabilities.peerEndsTransport.includes("tcp") ? undefined : "no connection is given to a kernel here"),
+};
+
 /** A packet as it stands in the stream: its length in two bytes, and itself. */
 export function frame(packet: Uint8Array): Buffer {
   const prefix = Buffer.alloc(2);

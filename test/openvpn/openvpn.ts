@@ -39,6 +39,8 @@ export interface ServerOptions {
   readonly address: string;
   readonly identity: Identity;
   readonly clients: readonly Identity[];
+  /** Further lines of the configuration. */
+  readonly more: readonly string[];
 }
 
 /** A client's settings. */
@@ -49,6 +51,8 @@ export interface ClientOptions {
   readonly serverIdentity: Identity;
   /** Seconds between two keys; 0: never. */
   readonly renegotiate: number;
+  /** Further lines of the configuration. */
+  readonly more: readonly string[];
 }
 
 /** One process of OpenVPN. */
@@ -76,7 +80,7 @@ export class OpenVpn {
 
   /** Starts a server and waits until it listens. */
   static async server(programs: Programs, at: Resident, options: ServerOptions): Promise<OpenVpn> {
-    const { protocol, address, identity, clients } = options;
+    const { protocol, address, identity, clients, more } = options;
     const server = new OpenVpn(programs, at, "server", [
       ...common(identity, clients),
       `proto ${protocol === "udp" ? "udp4" : "tcp4-server"}`,
@@ -89,6 +93,7 @@ export class OpenVpn {
       `keepalive ${KEEPALIVE.interval} ${KEEPALIVE.timeout}`,
       `management ${join(programs.folder, MANAGEMENT)} unix`,
       "reneg-sec 0",
+      ...more,
     ]);
     return server.#completed();
   }
@@ -100,7 +105,7 @@ export class OpenVpn {
     name: string,
     options: ClientOptions,
   ): Promise<OpenVpn> {
-    const { protocol, server, identity, serverIdentity, renegotiate } = options;
+    const { protocol, server, identity, serverIdentity, renegotiate, more } = options;
     const client = new OpenVpn(programs, at, name, [
       ...common(identity, [serverIdentity]),
       "client",
@@ -111,6 +116,7 @@ export class OpenVpn {
       `reneg-sec ${renegotiate}`,
       // So that the server learns at once that a client exits.
       ...(protocol === "udp" ? ["explicit-exit-notify 1"] : []),
+      ...more,
     ]);
     return client.#completed();
   }

@@ -31,13 +31,19 @@ export class Stage {
   readonly #folder: string;
   readonly #openvpn: string;
   readonly #identities: ReadonlyMap<string, Identity>;
+  readonly #more: readonly string[];
   readonly #onClose: (() => Promise<void>)[] = [];
 
   private constructor(
     protocol: Protocol,
     network: Network,
     server: OpenVpn,
-    parts: { folder: string; openvpn: string; identities: ReadonlyMap<string, Identity> },
+    parts: {
+      folder: string;
+      openvpn: string;
+      identities: ReadonlyMap<string, Identity>;
+      more: readonly string[];
+    },
   ) {
     this.protocol = protocol;
     this.network = network;
@@ -46,14 +52,20 @@ export class Stage {
     this.#folder = parts.folder;
     this.#openvpn = parts.openvpn;
     this.#identities = parts.identities;
+    this.#more = parts.more;
   }
 
-  /** Makes certificates for the server and for clients of these names, and starts the server. */
+  /**
+   * Makes certificates for the server and for clients of these names, and starts the server.
+   *
+   * @param more further lines of everybody's configuration
+   */
   static async open(
     network: Network,
     { openvpn, openssl }: Installation,
     protocol: Protocol,
     names: readonly string[],
+    more: readonly string[] = [],
   ): Promise<Stage> {
     const folder = mkdtempSync(join(tmpdir(), "dcokit-openvpn-"));
     const made = [];
@@ -67,8 +79,9 @@ export class Stage {
       address: site.ipv4,
       identity,
       clients: clients.map(([, each]) => each),
+      more,
     });
-    return new Stage(protocol, network, server, { folder, openvpn, identities: new Map(made) });
+    return new Stage(protocol, network, server, { folder, openvpn, identities: new Map(made), more });
   }
 
   site(name: string): LinuxSite {
@@ -88,6 +101,7 @@ export class Stage {
       identity: this.#identity(name),
       serverIdentity: this.#identity("server"),
       renegotiate,
+      more: this.#more,
     });
     this.#onClose.push(() => client.destroy());
     return client;

@@ -24,7 +24,8 @@ import { capabilities as everything } from "./core/fixtures.ts";
 
 const windows = (minor: number, mode?: "p2p" | "multipeer", chacha20 = true) =>
   windowsCapabilities({ version: { major: 2, minor }, chacha20, elevated: true }, mode);
-const userspace = (tun: boolean) => userspaceCapabilities({ tun, chacha20: true });
+const userspace = (tun: boolean) =>
+  userspaceCapabilities({ tun, tunDevice: true, nativeSockets: true, chacha20: true });
 const freebsd = (floats: boolean, replayProtection = false) =>
   freebsdCapabilities({ floats, replayProtection });
 

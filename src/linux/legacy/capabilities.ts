@@ -58,6 +58,7 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
     linkFollowsPeer: false,
     linkDown: true,
     systemInterface: true,
+    tunDevice: false,
     survivesProcess: true,
     peersSurviveProcess: true,
     adoptInterface: true,

@@ -49,6 +49,8 @@ export class DataPlane {
   readonly #parts: DataPlaneParts;
   readonly #peers = new Map<number, Peer>();
   readonly #routes = new Routes<Peer>();
+  /** What the system routes into the tunnel by way of a peer: the peer's VPN address, by prefix. */
+  #gateways: Routes<Uint8Array> | undefined;
   /** In p2p mode: the one that gets every packet. */
   #only: Peer | undefined;
 
@@ -62,6 +64,12 @@ export class DataPlane {
 
   all(): Peer[] {
     return [...this.#peers.values()];
+  }
+
+  /** Which prefixes are reached through which VPN addresses, besides what peers have themselves. */
+  setGateways(routes: readonly { readonly destination: Prefix; readonly via: Uint8Array }[]): void {
+    this.#gateways = routes.length > 0 ? new Routes() : undefined;
+    for (const { destination, via } of routes) this.#gateways?.add(destination, via);
   }
 
   /** Errors: `not-found`. */
@@ -78,7 +86,7 @@ export class DataPlane {
     if (taken !== undefined) throw new DcoError("exists", `there is peer ${taken}`, { effect: "none" });
     if (socket.connected && socket.peers.size > 0)
       throw new DcoError("socket", "the connection has a peer already", { effect: "none" });
-    const remote = request.remote && socket.destination(request.remote);
+    const remote = request.remote && socket.destination(request.remote, request.local);
     const peer = new Peer(
       request,
       socket,
@@ -98,28 +106,44 @@ export class DataPlane {
   setPeer(id: number, fields: PeerFields): void {
     const peer = this.find(id);
     const { remote, vpn4, vpn6, routes, keepalive, txId } = fields;
+    // It stays when only the remote changes, unless that is of the other family.
+    const before = peer.local?.family === remote?.family ? peer.local : undefined;
+    const local = fields.local ?? before;
     // What can fail comes before anything is changed.
-    const to = remote && peer.socket.destination(remote);
+    const to = remote && peer.socket.destination(remote, local);
     if (vpn4 || vpn6 || routes) {
       this.#claim(peer, peer.prefixes(fields), peer.prefixes());
       peer.vpn4 = vpn4 ?? peer.vpn4;
       peer.vpn6 = vpn6 ?? peer.vpn6;
       peer.routes = routes ?? peer.routes;
     }
-    if (to) peer.remote = to;
+    if (to) {
+      peer.remote = to;
+      peer.local = local;
+    }
     if (txId !== undefined) peer.txId = txId;
     if (keepalive) peer.keepalive.set(keepalive);
+  }
+
+  /** Takes back an addition that nobody has heard of. */
+  undoAdd(id: number): void {
+    const peer = this.#peers.get(id);
+    if (peer) this.#forget(peer);
   }
 
   /** Ends a peer and tells it, with its last counters. */
   end(peer: Peer, reason: NativeDeleteReason): void {
     if (this.#peers.get(peer.id) !== peer) return;
+    this.#forget(peer);
+    this.#parts.tell({ type: "peer-deleted", peer: peer.id, reason, finalStats: peer.stats });
+  }
+
+  #forget(peer: Peer): void {
     this.#peers.delete(peer.id);
     if (this.#only === peer) this.#only = undefined;
     for (const prefix of peer.prefixes()) this.#routes.remove(prefix, peer);
     peer.socket.peers.delete(peer);
     peer.end();
-    this.#parts.tell({ type: "peer-deleted", peer: peer.id, reason, finalStats: peer.stats });
   }
 
   installKey(id: number, key: KeyRequest): void {
@@ -175,7 +199,7 @@ export class DataPlane {
       this.drops.invalid++;
       return;
     }
-    const peer = this.#only ?? this.#routes.lookup(packet, family, (family === 4 ? IPV4 : IPV6).destination);
+    const peer = this.#only ?? this.#behind(packet, family, (family === 4 ? IPV4 : IPV6).destination);
     if (peer === undefined) {
       this.drops.noPeer++;
       return;
@@ -231,10 +255,7 @@ export class DataPlane {
       return;
     }
     const { mode, deliver } = this.#parts;
-    if (
-      mode === "multipeer" &&
-      this.#routes.lookup(payload, family, (family === 4 ? IPV4 : IPV6).source) !== peer
-    ) {
+    if (mode === "multipeer" && this.#behind(payload, family, (family === 4 ? IPV4 : IPV6).source) !== peer) {
       this.drops.source++;
       return;
     }
@@ -242,9 +263,17 @@ export class DataPlane {
     else this.drops.notRead++;
   }
 
+  /** The peer behind which an address of a packet is. */
+  #behind(packet: Uint8Array, family: 4 | 6, at: number): Peer | undefined {
+    const peer = this.#routes.lookup(packet, family, at);
+    if (peer !== undefined || this.#gateways === undefined) return peer;
+    const via = this.#gateways.lookup(packet, family, at);
+    return via && this.#routes.lookup(via, family, 0);
+  }
+
   /** An authenticated packet, and no replay, came from elsewhere: from now on the peer is there. */
   #float(peer: Peer, address: string, port: number): void {
-    peer.remote = peer.socket.sender(address, port);
+    peer.remote = peer.socket.sender(address, port, peer.local);
     this.#parts.tell({ type: "peer-floated", peer: peer.id, remote: peer.remote.endpoint });
   }
 

@@ -1,7 +1,7 @@
 /**
  * What the data plane needs of a socket.
  */
-import type { IpEndpoint } from "../../core/backend.ts";
+import type { IpAddress, IpEndpoint } from "../../core/backend.ts";
 import type { Endpoint } from "../../core/model.ts";
 import type { Peer } from "./peer.ts";
 
@@ -24,8 +24,8 @@ export interface DataSocket {
   readonly connected: boolean;
   /** Sends `room` bytes and a packet; false if it could not take it. */
   sendData(packet: Buffer, to: Destination | undefined): boolean;
-  /** Over UDP: an address in its words. */
-  destination(endpoint: IpEndpoint): Destination;
+  /** Over UDP: an address in its words; `local` is where data packets to it come from, if that was said. */
+  destination(endpoint: IpEndpoint, local?: IpAddress): Destination;
   /** Over UDP: a sender as an address that can be sent to. */
-  sender(address: string, port: number): Destination;
+  sender(address: string, port: number, local?: IpAddress): Destination;
 }

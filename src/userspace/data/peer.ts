@@ -1,7 +1,14 @@
 /**
  * One peer of the data plane.
  */
-import type { AddPeerRequest, BackendPeer, BackendStats, PeerFields } from "../../core/backend.ts";
+import type {
+  AddPeerRequest,
+  BackendPeer,
+  BackendStats,
+  IpAddress,
+  IpPrefix,
+  PeerFields,
+} from "../../core/backend.ts";
 import { formatIp } from "../../core/ip.ts";
 import type { KeyInfo, KeySlot } from "../../core/model.ts";
 import { Traffic } from "./counters.ts";
@@ -20,9 +27,11 @@ export class Peer {
   txId: number;
   /** Undefined over TCP. */
   remote: Destination | undefined;
+  /** Where data packets to it come from, if that was said. */
+  local: IpAddress | undefined;
   vpn4: Uint8Array | undefined;
   vpn6: Uint8Array | undefined;
-  routes: readonly Prefix[];
+  routes: readonly IpPrefix[];
   primary: DataKey | undefined;
   secondary: DataKey | undefined;
 
@@ -35,6 +44,7 @@ export class Peer {
     this.id = request.id;
     this.socket = socket;
     this.remote = remote;
+    this.local = request.local;
     this.txId = request.txId ?? request.id;
     this.vpn4 = request.vpn4;
     this.vpn6 = request.vpn6;
@@ -82,7 +92,7 @@ export class Peer {
     return {
       id: this.id,
       remote: this.remote?.endpoint,
-      local: this.socket.local,
+      local: this.local ? { address: this.local.text, port: this.socket.local.port } : this.socket.local,
       vpn4: this.vpn4 && formatIp(this.vpn4),
       vpn6: this.vpn6 && formatIp(this.vpn6),
       keepalive: this.keepalive.keepalive,

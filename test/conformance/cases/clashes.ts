@@ -6,7 +6,7 @@ import type { DcoInterface } from "../../../src/core/contract.ts";
 import type { InterfaceConfig } from "../../../src/core/model.ts";
 import { group } from "../case.ts";
 import { checkError, eventually, rejects } from "../expect.ts";
-import { ip, LINUX_ONLY } from "../linux/raw.ts";
+import { ip, LINUX_INTERFACES, LINUX_ONLY } from "../linux/raw.ts";
 import { Recorder } from "../recorder.ts";
 import { openTunnel } from "../tunnel.ts";
 import type { Site, SystemInterface, World } from "../world.ts";
@@ -38,7 +38,7 @@ async function openBoth(world: World, config: InterfaceConfig = {}): Promise<Dco
 
 export const clashCases = group("configure", [
   {
-    ...LINUX_ONLY,
+    ...LINUX_INTERFACES,
     name: "addresses and routes that the kernel drops with the link are back when it is up, whoever did it",
     async run(world) {
       const dco = await openBoth(world, { routes: [TO4, { destination: TO6, via: "fd00:8::9" }] });
@@ -86,7 +86,7 @@ export const clashCases = group("configure", [
     },
   },
   {
-    ...LINUX_ONLY,
+    ...LINUX_INTERFACES,
     name: "routes outlive an exchange of all addresses, and an address the removal of its prefix's first one",
     async run(world) {
       const dco = await openBoth(world, { routes: [TO4, TO6] });
@@ -105,7 +105,7 @@ export const clashCases = group("configure", [
     },
   },
   {
-    ...LINUX_ONLY,
+    ...LINUX_INTERFACES,
     name: "a route in the place of somebody else's is exists with its field, and nothing is changed",
     async run(world) {
       const dco = await openBoth(world, { routes: ["10.20.0.0/16"] });
@@ -136,7 +136,7 @@ export const clashCases = group("configure", [
     },
   },
   {
-    ...LINUX_ONLY,
+    ...LINUX_INTERFACES,
     name: "a peer's route in the place of somebody else's is exists: the peer is not added, or stays as it was",
     async run(world) {
       const { server } = await openTunnel(world);
@@ -168,7 +168,7 @@ export const clashCases = group("configure", [
     },
   },
   {
-    ...LINUX_ONLY,
+    ...LINUX_INTERFACES,
     name: "only our own routes are removed, not others that look like them",
     async run(world) {
       const dco = await openBoth(world, { routes: [TO4, TO6, "10.8.0.0/24"] });
@@ -190,7 +190,7 @@ export const clashCases = group("configure", [
     },
   },
   {
-    ...LINUX_ONLY,
+    ...LINUX_INTERFACES,
     name: "a route that somebody puts in the place of ours while the link is down stays, and that is told",
     async run(world) {
       const dco = await openBoth(world, { routes: [TO4, "10.67.0.0/16"] });
@@ -220,7 +220,7 @@ export const clashCases = group("configure", [
     },
   },
   {
-    ...LINUX_ONLY,
+    ...LINUX_INTERFACES,
     name: "two interfaces that bypass the same address do not take it from each other; others' routes stay",
     async run(world) {
       const site = world.server;

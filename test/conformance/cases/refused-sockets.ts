@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { group } from "../case.ts";
 import { rejects } from "../expect.ts";
-import { Descriptors, LINUX_ONLY } from "../linux/raw.ts";
+import { Descriptors, LINUX_INTERFACES, LINUX_ONLY } from "../linux/raw.ts";
 import { openEnd } from "../tunnel.ts";
 
 const AF_UNIX = 1;
@@ -26,7 +26,7 @@ const UDP_ENCAP_ESPINUDP = 2;
 
 export const refusedSocketCases = group("refusals", [
   {
-    ...LINUX_ONLY,
+    ...LINUX_INTERFACES,
     name: "a descriptor that is not a bound UDP socket with close-on-exec is socket, and stays as it is",
     async run(world) {
       const { server } = world;
@@ -82,7 +82,7 @@ export const refusedSocketCases = group("refusals", [
     },
   },
   {
-    ...LINUX_ONLY,
+    ...LINUX_INTERFACES,
     name: "a listening TCP socket, which is bound but connected to nobody, is socket",
     async run(world) {
       const dco = await world.createInterface(world.server, { mode: "multipeer" });

@@ -8,7 +8,16 @@ import { TLSSocket } from "node:tls";
 import { group } from "../case.ts";
 import { eventually, inTime, pause, rejects } from "../expect.ts";
 import { controlPacket, dataPacket, expectPacket, readPackets } from "../packets.ts";
-import { adoptsConnections, attach, frame, numbered, numberOf, readFrame, readToEnd } from "../tcp.ts";
+import {
+  adoptedForKernel,
+  adoptsConnections,
+  attach,
+  frame,
+  numbered,
+  numberOf,
+  readFrame,
+  readToEnd,
+} from "../tcp.ts";
 import { dataKeyOf, PacketStream, tlsClient, tlsServer } from "../tls.ts";
 import { assertReaches, connect, type End, openConnection, openHost } from "../tunnel.ts";
 import type { ForeignStream, World } from "../world.ts";
@@ -101,7 +110,7 @@ export const tcpAdoptionCases = group("tcp adoption", [
     },
   })),
   {
-    ...adoptsConnections,
+    ...adoptedForKernel,
     name: "a kept descriptor whose transport waited for a frame is readable for a single byte again",
     async run(world) {
       const { mine, theirs } = await foreignConnection(world);
@@ -220,7 +229,7 @@ export const tcpAdoptionCases = group("tcp adoption", [
     },
   },
   {
-    ...adoptsConnections,
+    ...adoptedForKernel,
     name: "the rest of a frame that never comes does not keep the peer, the transport or the interface",
     async run(world) {
       const { mine } = await foreignConnection(world);

@@ -13,6 +13,7 @@ import {
   acceptStrangers,
   attach,
   frame,
+  handedOver,
   numbered,
   numberOf,
   overTcp,
@@ -373,7 +374,7 @@ export const tcpEndCases = group("tcp ends", [
     },
   })),
   {
-    ...smallBuffers,
+    ...handedOver,
     name: "a peer that is added while half a frame is sent waits for the rest of it; all arrives whole, in order",
     async run(world) {
       const { server, stream } = await acceptStranger(world);
@@ -400,7 +401,7 @@ export const tcpEndCases = group("tcp ends", [
     },
   },
   {
-    ...smallBuffers,
+    ...handedOver,
     name: "closing while the other end stalls ends what is in flight at once: sends, and a peer that waits",
     async run(world) {
       for (const attached of [false, true]) {
@@ -439,7 +440,7 @@ export const tcpEndCases = group("tcp ends", [
     },
   },
   {
-    ...smallBuffers,
+    ...handedOver,
     name: "an other end that stalls for half a minute is timeout; half a frame that it has ends the connection",
     timeoutMs: 120_000,
     async run(world) {

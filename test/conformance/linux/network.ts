@@ -69,6 +69,18 @@ export class Network {
     return found.filter((name) => name !== "lo" && name !== WIRE);
   }
 
+  /** Names interfaces that are left at the sites, and takes them away. */
+  async takeInterfaces(): Promise<string[]> {
+    const found: string[] = [];
+    for (const site of this.sites) {
+      for (const left of this.interfacesAt(site)) {
+        found.push(`interface ${left} at ${site.name}`);
+        await this.at(site).run(`ip link del ${left}`);
+      }
+    }
+    return found;
+  }
+
   /** Gives a site other addresses on its wire. */
   async move(site: LinuxSite): Promise<{ ipv4: string; ipv6: string }> {
     const moved = this.#unused();

@@ -7,18 +7,30 @@ import type { Resident } from "./resident.ts";
 /** After this long, in seconds, a ping that nobody stopped ends by itself. */
 const LONGEST = 120;
 
-/** More unanswered requests at the end than this are a loss, even if ping was stopped. */
-const MOST_UNDER_WAY = 3;
+/** More unanswered requests at the end than this are a loss, even if ping was stopped: where a kernel carries them. */
+export const MOST_UNDER_WAY = 3;
 
-/** See `World.startPing`. */
-export function startPing(at: Resident, to: string, options: PingOptions = {}): RunningPing {
+/** The same where this process carries them, which does other things as well. */
+export const MOST_UNDER_WAY_HERE = 100;
+
+/**
+ * See `World.startPing`.
+ *
+ * @param most requests that may be under way when it is stopped
+ */
+export function startPing(
+  at: Resident,
+  to: string,
+  options: PingOptions = {},
+  most = MOST_UNDER_WAY,
+): RunningPing {
   const { count, size = 56, interval = 0.05, wait = 5 } = options;
   const limit = count === undefined ? `-w ${LONGEST}` : `-c ${count}`;
   const job = at.start(`exec ping -n ${limit} -i ${interval} -W ${wait} -s ${size} ${to}`);
   const result = job.ended.then(({ output }) => {
     const counts = /(\d+) packets transmitted, (\d+) received/.exec(output);
     if (!counts) throw new Error(`ping ${to}: ${output || "no output"}`);
-    const sent = Number(counts[1]) - (count === undefined ? underWay(output, Number(counts[1])) : 0);
+    const sent = Number(counts[1]) - (count === undefined ? underWay(output, Number(counts[1]), most) : 0);
     return { sent, received: Number(counts[2]), output: inShort(output) };
   });
   result.catch(() => {});
@@ -32,10 +44,10 @@ export function startPing(at: Resident, to: string, options: PingOptions = {}): 
 }
 
 /** Requests that were on their way when ping was stopped: the last ones, while all before were answered. */
-function underWay(output: string, sent: number): number {
+function underWay(output: string, sent: number, most: number): number {
   const answered = [...output.matchAll(/icmp_seq=(\d+)/g)].map((match) => Number(match[1]));
   const after = sent - Math.max(0, ...answered);
-  return after <= MOST_UNDER_WAY ? after : 0;
+  return after <= most ? after : 0;
 }
 
 /** Without the lines of the single answers. */

@@ -2,6 +2,7 @@
  * Descriptors and programs at a site that no SDK is to see: for cases about Linux itself.
  */
 
+import type { Capabilities } from "../../../src/core/capabilities.ts";
 import { parseIp } from "../../../src/core/ip.ts";
 import { type Ffi, loadFfi } from "../../../src/ffi/index.ts";
 import { createPosix } from "../../../src/ffi/posix.ts";
@@ -16,6 +17,12 @@ import type { LinuxSite } from "./network.ts";
 export const LINUX_ONLY = {
   needs: ({ namespaces }: { readonly namespaces: boolean }) =>
     namespaces ? undefined : "this is about network namespaces and sockets of Linux",
+};
+
+/** `needs` of cases about interfaces and routes of Linux, whoever moves the packets. */
+export const LINUX_INTERFACES = {
+  needs: ({ namespaces, tunDevice, systemInterface }: Capabilities) =>
+    systemInterface && (namespaces || tunDevice) ? undefined : "this is about interfaces and routes of Linux",
 };
 
 /** The name of the network namespace that a site is. */

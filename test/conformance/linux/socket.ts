@@ -14,30 +14,16 @@ import {
 } from "../../../src/ffi/sockaddr.ts";
 import { eventually } from "../expect.ts";
 import type { ForeignSocket } from "../world.ts";
-import type { LinuxSite } from "./network.ts";
+import { atPlace, type Place } from "./place.ts";
 
-const CLONE_NEWNET = 0x40000000;
-const O_RDONLY = 0;
 const SOCK_DGRAM = 2;
 
 /** See `World.openSocket`. */
-export function openForeignSocket(site: LinuxSite, family: 4 | 6): ForeignSocket {
+export function openForeignSocket(site: Place, family: 4 | 6): ForeignSocket {
   const ffi = loadFfi();
   const posix = createPosix(ffi);
-  const home = posix.open("/proc/thread-self/ns/net", O_RDONLY);
-  const there = posix.open(`/run/netns/${site.namespace}`, O_RDONLY);
-  let fd: number;
-  try {
-    posix.setns(there, CLONE_NEWNET);
-    try {
-      fd = posix.socket(family === 6 ? AF_INET6.linux : AF_INET, SOCK_DGRAM, 0);
-    } finally {
-      posix.setns(home, CLONE_NEWNET);
-    }
-  } finally {
-    posix.close(there);
-    posix.close(home);
-  }
+  const domain = family === 6 ? AF_INET6.linux : AF_INET;
+  const fd = atPlace(posix, site, () => posix.socket(domain, SOCK_DGRAM, 0));
   const address = family === 6 ? new Uint8Array(16) : (parseIp(site.ipv4) as Uint8Array);
   posix.bind(fd, packSockaddrBytes(address, 0));
   const bytes = Buffer.alloc(SOCKADDR_BYTES);
@@ -67,7 +53,7 @@ export function openForeignSocket(site: LinuxSite, family: 4 | 6): ForeignSocket
     },
     receive: () =>
       eventually(
-        `a packet for ${site.name}`,
+        `a packet for ${site.ipv4}`,
         () => {
           const buffer = Buffer.alloc(65536);
           const size = posix.recv(fd, buffer, 0);

@@ -8,7 +8,6 @@ import { loadFfi } from "../../../src/ffi/index.ts";
 import { createPosix, type Posix } from "../../../src/ffi/posix.ts";
 import { AF_INET, AF_INET6, packSockaddrBytes } from "../../../src/ffi/sockaddr.ts";
 import { THIS_PROCESS } from "../../../src/ffi/types.ts";
-import { inNamespace, openNamespace } from "../../../src/netlink/namespace.ts";
 import {
   boundTo,
   connectedTo,
@@ -20,7 +19,7 @@ import {
 } from "../../../src/sockets/socket-address.ts";
 import { inTime, pause } from "../expect.ts";
 import type { ForeignListener, ForeignStream } from "../world.ts";
-import type { LinuxSite } from "./network.ts";
+import { atPlace, type Place } from "./place.ts";
 
 const EAGAIN = 11;
 const POLLOUT = 4;
@@ -32,11 +31,14 @@ const TCP_NODELAY = 1;
 const LINGER_0 = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 
 /** See `World.connectStream`. */
-export async function connectForeign(site: LinuxSite, remote: Endpoint): Promise<ForeignStream> {
+export async function connectForeign(site: Place, remote: Endpoint): Promise<ForeignStream> {
   const posix = createPosix(loadFfi());
   const address = parseIp(remote.address) as Uint8Array;
   const fd = socketAt(posix, site, address.length);
   try {
+    // Of the addresses of this namespace it has one.
+    if (site.namespace === undefined && address.length === 4)
+      posix.bind(fd, packSockaddrBytes(parseIp(site.ipv4) as Uint8Array, 0));
     posix.connect(fd, packSockaddrBytes(address, remote.port, remote.scopeId));
     while ((posix.poll(fd, POLLOUT) & POLLOUT) === 0) await pause(1);
     const errno = posix.getsockoptInt(fd, SOL_SOCKET, SO_ERROR);
@@ -49,7 +51,7 @@ export async function connectForeign(site: LinuxSite, remote: Endpoint): Promise
 }
 
 /** See `World.acceptStreams`. */
-export function listenForeign(site: LinuxSite, family: 4 | 6): ForeignListener {
+export function listenForeign(site: Place, family: 4 | 6): ForeignListener {
   const posix = createPosix(loadFfi());
   const address = parseIp(family === 6 ? site.ipv6 : site.ipv4) as Uint8Array;
   const fd = socketAt(posix, site, address.length);
@@ -73,14 +75,9 @@ export function listenForeign(site: LinuxSite, family: 4 | 6): ForeignListener {
   };
 }
 
-function socketAt(posix: Posix, site: LinuxSite, addressLength: number): number {
-  const namespace = openNamespace(posix, site.namespace);
-  try {
-    const domain = addressLength === 16 ? AF_INET6.linux : AF_INET;
-    return inNamespace(posix, namespace, () => posix.socket(domain, SOCK_STREAM, 0));
-  } finally {
-    if (namespace.fd !== undefined) posix.close(namespace.fd);
-  }
+function socketAt(posix: Posix, site: Place, addressLength: number): number {
+  const domain = addressLength === 16 ? AF_INET6.linux : AF_INET;
+  return atPlace(posix, site, () => posix.socket(domain, SOCK_STREAM, 0));
 }
 
 function shutdown(fd: number, how: number): void {

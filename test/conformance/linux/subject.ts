@@ -48,16 +48,7 @@ export async function openLinuxSubject(
     ],
     ...(variant !== undefined && { variant }),
     open: async () => new LinuxWorld(network, await open(), open, protocol),
-    async leftovers() {
-      const found: string[] = [];
-      for (const site of network.sites) {
-        for (const left of network.interfacesAt(site)) {
-          found.push(`interface ${left} at ${site.name}`);
-          await network.at(site).run(`ip link del ${left}`);
-        }
-      }
-      return found;
-    },
+    leftovers: () => network.takeInterfaces(),
     close: () => network.close(),
   };
 }

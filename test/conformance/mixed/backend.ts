@@ -13,11 +13,11 @@ import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { InterfaceInfo } from "../../../src/core/model.ts";
 import { WireTracer } from "../../../src/core/trace.ts";
 import { loadFfi } from "../../../src/ffi/index.ts";
-import { createPosix, type Posix } from "../../../src/ffi/posix.ts";
+import { createPosix } from "../../../src/ffi/posix.ts";
 import { LinuxBackend } from "../../../src/linux/backend.ts";
-import { UserspaceBackend } from "../../../src/userspace/backend.ts";
+import { userspaceCapabilities } from "../../../src/userspace/capabilities.ts";
 import { Registry } from "../../../src/userspace/registry.ts";
-import { withinNamespace } from "./namespace.ts";
+import { type Device, PlacedBackend } from "./placed.ts";
 
 /** Bytes of room for events, as `openDriver` has it. */
 const EVENT_BUFFER = 8 * 1024 * 1024;
@@ -39,34 +39,28 @@ export class MixedBackend implements BackendDriver {
   readonly info;
   readonly capabilities: Capabilities;
   readonly rules: BackendRules;
-  readonly #posix: Posix;
   readonly #linux: LinuxBackend;
-  readonly #userspace: ReadonlyMap<string, UserspaceBackend>;
+  readonly #userspace: ReadonlyMap<string, PlacedBackend>;
 
-  private constructor(
-    posix: Posix,
-    linux: LinuxBackend,
-    userspaceAt: readonly string[],
-    firstPacketId: number,
-  ) {
-    this.#posix = posix;
+  private constructor(linux: LinuxBackend, userspace: ReadonlyMap<string, PlacedBackend>, device: Device) {
     this.#linux = linux;
-    this.#userspace = new Map(
-      userspaceAt.map((namespace) => [
-        namespace,
-        new UserspaceBackend({ registry: new Registry(), firstPacketId }),
-      ]),
-    );
+    this.#userspace = userspace;
     this.info = linux.info;
     this.rules = linux.rules;
-    this.capabilities = bothOf(linux.capabilities, new UserspaceBackend().capabilities);
+    const facts = { tun: device === "tun", tunDevice: true, nativeSockets: true, chacha20: true };
+    this.capabilities = bothOf(linux.capabilities, userspaceCapabilities(facts));
   }
 
   /**
    * @param userspaceAt namespaces of the sites with the userspace backend
+   * @param device what its interfaces are
    * @param firstPacketId of its keys
    */
-  static async open(userspaceAt: readonly string[], firstPacketId = 1): Promise<MixedBackend> {
+  static async open(
+    userspaceAt: readonly string[],
+    device: Device,
+    firstPacketId = 1,
+  ): Promise<MixedBackend> {
     const ffi = loadFfi();
     const posix = createPosix(ffi);
     const system = {
@@ -77,27 +71,25 @@ export class MixedBackend implements BackendDriver {
       eventBuffer: EVENT_BUFFER,
     } as const;
     const linux = await LinuxBackend.open(system, "auto");
-    return new MixedBackend(posix, linux, userspaceAt, firstPacketId);
+    const userspace = userspaceAt.map((namespace) => {
+      const placed = new PlacedBackend(posix, device, { registry: new Registry(), firstPacketId });
+      return [namespace, placed] as const;
+    });
+    return new MixedBackend(linux, new Map(userspace), device);
   }
 
   async createInterface(
     request: CreateInterfaceRequest,
     signal: AbortSignal | undefined,
   ): Promise<BackendInterface> {
-    const namespace = request.extras["namespace"] as string;
-    const userspace = this.#userspace.get(namespace);
+    const userspace = this.#userspace.get(request.extras["namespace"] as string);
     if (userspace === undefined) {
       const made = await this.#linux.createInterface(request);
       return Object.defineProperty(made, "capabilities", { value: this.#linux.capabilities });
     }
     const made = await userspace.createInterface(request);
-    // Its sockets belong to the site, as those of a process there would.
-    const openTransport = made.openTransport.bind(made);
-    const listen = made.listen.bind(made);
-    made.openTransport = (...args) => withinNamespace(this.#posix, namespace, () => openTransport(...args));
-    made.listen = (...args) => withinNamespace(this.#posix, namespace, () => listen(...args));
     signal?.throwIfAborted();
-    return Object.defineProperty(made, "capabilities", { value: userspace.capabilities });
+    return made;
   }
 
   adoptInterface(request: AdoptInterfaceRequest): Promise<BackendInterface> {

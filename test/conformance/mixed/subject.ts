@@ -9,6 +9,7 @@ import { Network } from "../linux/network.ts";
 import { openLinuxSubject } from "../linux/subject.ts";
 import type { Subject } from "../world.ts";
 import { MixedBackend } from "./backend.ts";
+import type { Device } from "./placed.ts";
 import { MixedWorld, type OpenMixed } from "./world.ts";
 
 /** Groups of cases in which packets go from one end to the other. */
@@ -41,6 +42,7 @@ export function isForBoth({ group, name }: Case): boolean {
 /** @param userspace where the userspace backend is */
 export async function openMixedSubject(
   userspace: "server" | "clients",
+  device: Device,
   protocol: TransportProtocol,
   variant: string,
 ): Promise<Subject> {
@@ -51,7 +53,7 @@ export async function openMixedSubject(
   const at = network.sites.filter(({ name }) => (name === "server") === (userspace === "server"));
   const namespaces = at.map(({ namespace }) => namespace);
   const open: OpenMixed = async (firstPacketId) =>
-    new CoreDriver(await MixedBackend.open(namespaces, firstPacketId));
+    new CoreDriver(await MixedBackend.open(namespaces, device, firstPacketId));
   const probe = await open();
   const { capabilities } = probe;
   await probe.close();
@@ -63,10 +65,10 @@ export async function openMixedSubject(
     variant,
     description: [
       ...linux.description,
-      `the userspace backend is at ${names.join(", ")}, the kernel elsewhere`,
+      `the userspace backend${device === "tun" ? " with TUN devices" : ""} is at ${names.join(", ")}, the kernel elsewhere`,
     ],
-    open: async () => new MixedWorld(network, await open(), open, protocol, names),
-    leftovers: async () => network.sites.flatMap((site) => network.interfacesAt(site)),
+    open: async () => new MixedWorld(network, await open(), open, protocol, names, device),
+    leftovers: () => network.takeInterfaces(),
     close: () => network.close(),
   };
 }

@@ -5,17 +5,21 @@ import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import type { CreateInterfaceOptions, InterfaceConfig, TransportProtocol } from "../../../src/core/model.ts";
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
 import type { Network } from "../linux/network.ts";
+import { MOST_UNDER_WAY_HERE } from "../linux/ping.ts";
 import { LinuxWorld } from "../linux/world.ts";
 import { Host } from "../userspace/host.ts";
 import type { PingOptions, Site, SystemInterface } from "../world.ts";
+import type { Device } from "./placed.ts";
 
 /** Makes a driver; packet ids of the userspace backend's keys begin with this one. */
 export type OpenMixed = (firstPacketId?: number) => Promise<DcoDriver>;
 
 /** See {@link LinuxWorld}: the sites are its network namespaces, and addresses outside the tunnel are theirs. */
 export class MixedWorld extends LinuxWorld {
-  /** What stands for the system at the sites with the userspace backend. */
+  protected override readonly mostUnderWay = MOST_UNDER_WAY_HERE;
+  /** What stands for the system at the sites with the userspace backend, unless it has TUN devices. */
   readonly #hosts: ReadonlyMap<string, Host>;
+  readonly #userspaceAt: readonly string[];
   readonly #again: (firstPacketId: number) => Promise<MixedWorld>;
 
   /** @param userspaceAt names of the sites with the userspace backend */
@@ -25,14 +29,17 @@ export class MixedWorld extends LinuxWorld {
     open: OpenMixed,
     protocol: TransportProtocol,
     userspaceAt: readonly string[],
+    device: Device,
   ) {
     super(network, driver, () => open(), protocol);
     this.#again = async (firstPacketId) => {
-      const another = new MixedWorld(network, await open(firstPacketId), open, protocol, userspaceAt);
+      const another = new MixedWorld(network, await open(firstPacketId), open, protocol, userspaceAt, device);
       this.onClose(() => another.close());
       return another;
     };
-    this.#hosts = new Map(userspaceAt.map((name) => [name, new Host({ haste: 1, longestWait: 5 })]));
+    this.#userspaceAt = userspaceAt;
+    const without = device === "tun" ? [] : userspaceAt;
+    this.#hosts = new Map(without.map((name) => [name, new Host({ haste: 1, longestWait: 5 })]));
   }
 
   /** Another world like this one, whose userspace keys begin with this packet id. */
@@ -41,7 +48,7 @@ export class MixedWorld extends LinuxWorld {
   }
 
   isUserspace(site: Site): boolean {
-    return this.#hosts.has(site.name);
+    return this.#userspaceAt.includes(site.name);
   }
 
   override async createInterface(site: Site, options: CreateInterfaceOptions): Promise<DcoInterface> {
@@ -61,17 +68,7 @@ export class MixedWorld extends LinuxWorld {
   override async ping(from: Site, to: string, options: PingOptions = {}) {
     const host = this.#hosts.get(from.name);
     if (host) return host.startPing(to, { count: 3, ...options }).stop();
-    // One by one: after the first answer the program waits for others no longer than twice as long as that took, and
-    // here it is this process that answers.
-    const { count = 3 } = options;
-    const total = { sent: 0, received: 0, output: "" };
-    for (let n = 0; n < count; n++) {
-      const one = await super.ping(from, to, { ...options, count: 1 });
-      total.sent += one.sent;
-      total.received += one.received;
-      total.output += one.output;
-    }
-    return total;
+    return this.pingOneByOne(from, to, options);
   }
 
   override async startPing(from: Site, to: string, options: PingOptions = {}) {

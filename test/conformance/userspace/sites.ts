@@ -12,6 +12,7 @@ import type {
 import type { InterfaceInfo } from "../../../src/core/model.ts";
 import { UserspaceBackend } from "../../../src/userspace/backend.ts";
 import { Registry } from "../../../src/userspace/registry.ts";
+import type { DatagramSockets } from "../../../src/userspace/udp-transport.ts";
 import type { Site } from "../world.ts";
 import { FAST_CLOCK } from "./clock.ts";
 import { Host } from "./host.ts";
@@ -41,9 +42,9 @@ export class SitesBackend implements BackendDriver {
   readonly #first: UserspaceBackend;
   readonly rules: BackendRules;
 
-  constructor(sites: readonly UserspaceSite[], firstPacketId = 1) {
+  constructor(sites: readonly UserspaceSite[], firstPacketId = 1, sockets: DatagramSockets = "best") {
     const open = ({ registry }: UserspaceSite) =>
-      new UserspaceBackend({ registry, firstPacketId, clock: FAST_CLOCK });
+      new UserspaceBackend({ registry, firstPacketId, clock: FAST_CLOCK, sockets });
     this.#backends = new Map(sites.map((site) => [site.name, open(site)]));
     this.#first = [...this.#backends.values()][0] as UserspaceBackend;
     const site: ExtraRules = {
@@ -80,11 +81,11 @@ export class SitesBackend implements BackendDriver {
   }
 
   listInterfaces(extras: Extras): Promise<InterfaceInfo[]> {
-    return this.#at(extras).listInterfaces();
+    return this.#at(extras).listInterfaces({});
   }
 
   deleteInterface(name: string, extras: Extras): Promise<void> {
-    return this.#at(extras).deleteInterface(name);
+    return this.#at(extras).deleteInterface(name, {});
   }
 
   async close(): Promise<void> {

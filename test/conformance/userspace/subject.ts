@@ -2,14 +2,20 @@
  * The userspace backend as a subject of the suite.
  */
 
+import { CoreDriver } from "../../../src/core/driver.ts";
 import type { TransportProtocol } from "../../../src/core/model.ts";
-import { openDriver } from "../../../src/index.ts";
+import { UserspaceBackend } from "../../../src/userspace/backend.ts";
+import type { DatagramSockets } from "../../../src/userspace/udp-transport.ts";
 import type { Subject } from "../world.ts";
 import { UserspaceWorld } from "./world.ts";
 
 /** Opens the subject; nothing is needed for it. */
-export async function openUserspaceSubject(protocol: TransportProtocol, variant?: string): Promise<Subject> {
-  const probe = await openDriver({ backend: "userspace" });
+export async function openUserspaceSubject(
+  protocol: TransportProtocol,
+  variant?: string,
+  sockets: DatagramSockets = "best",
+): Promise<Subject> {
+  const probe = new CoreDriver(new UserspaceBackend({ sockets }));
   const { info, capabilities } = probe;
   // With the first listener Node opens a descriptor that it keeps.
   const dco = await probe.createInterface({ mode: "p2p" });
@@ -27,7 +33,7 @@ export async function openUserspaceSubject(protocol: TransportProtocol, variant?
     sites: { system: false, movable: false },
     description: [`${info.version}, ${info.kernel}, uid ${process.getuid?.() ?? "none"}`],
     async open() {
-      world = new UserspaceWorld(`${network}.${worlds++ % 256}`, protocol);
+      world = new UserspaceWorld(`${network}.${worlds++ % 256}`, protocol, sockets);
       return world;
     },
     leftovers: async () => world?.interfaces ?? [],

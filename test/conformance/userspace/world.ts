@@ -13,8 +13,12 @@ import type {
   TransportProtocol,
 } from "../../../src/core/model.ts";
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
+import type { DatagramSockets } from "../../../src/userspace/udp-transport.ts";
 import { Cleanups } from "../cleanups.ts";
 import { inTime } from "../expect.ts";
+import type { Place } from "../linux/place.ts";
+import { openForeignSocket } from "../linux/socket.ts";
+import { connectForeign, listenForeign } from "../linux/stream.ts";
 import type {
   ClosableWorld,
   ForeignListener,
@@ -29,6 +33,14 @@ import { SECOND } from "./clock.ts";
 import { makeSite, SitesBackend, type UserspaceSite } from "./sites.ts";
 import { acceptStreams, connectStream } from "./streams.ts";
 
+/** Sockets can be had with their descriptors, to give them to a transport. */
+const HAS_DESCRIPTORS = process.platform === "linux";
+
+/** A site is an address of this host's. */
+function placeOf({ ipv4, ipv6 }: Site): Place {
+  return { ipv4, ipv6 };
+}
+
 /** See {@link ClosableWorld}. */
 export class UserspaceWorld implements ClosableWorld {
   readonly driver: DcoDriver;
@@ -37,12 +49,17 @@ export class UserspaceWorld implements ClosableWorld {
   readonly server: UserspaceSite;
   readonly clients: readonly [UserspaceSite, UserspaceSite, UserspaceSite];
   readonly #network: string;
+  readonly #sockets: DatagramSockets;
   readonly #cleanups = new Cleanups();
   #nextAddress = 100;
 
-  /** @param network the first three numbers of the sites' addresses, of loopback */
-  constructor(network: string, protocol: TransportProtocol) {
+  /**
+   * @param network the first three numbers of the sites' addresses, of loopback
+   * @param sockets whose UDP sockets the backend has
+   */
+  constructor(network: string, protocol: TransportProtocol, sockets: DatagramSockets) {
     this.#network = network;
+    this.#sockets = sockets;
     this.protocol = protocol;
     this.server = makeSite("server", `${network}.1`);
     this.clients = [2, 3, 4].map((last) => makeSite(`client${last - 1}`, `${network}.${last}`)) as [
@@ -145,6 +162,11 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   async openSocket(site: Site, family: 4 | 6): Promise<ForeignSocket> {
+    if (HAS_DESCRIPTORS) {
+      const socket = openForeignSocket(placeOf(site), family);
+      this.onClose(() => socket.close());
+      return socket;
+    }
     const socket = createSocket(family === 6 ? "udp6" : "udp4");
     const packets: Buffer[] = [];
     socket.on("message", (packet) => {
@@ -174,15 +196,16 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   async connectStream(site: Site, remote: Endpoint): Promise<ForeignStream> {
-    const stream = await connectStream(site.ipv4, remote);
-    this.onClose(() => stream.close());
-    return stream;
+    const stream = HAS_DESCRIPTORS
+      ? await connectForeign(placeOf(site), remote)
+      : await connectStream(site.ipv4, remote);
+    return this.#keep(stream);
   }
 
   async acceptStreams(site: Site, family: 4 | 6): Promise<ForeignListener> {
-    const listener = await acceptStreams(family === 6 ? site.ipv6 : site.ipv4);
-    this.onClose(() => listener.close());
-    return listener;
+    if (!HAS_DESCRIPTORS) return this.#keep(await acceptStreams(family === 6 ? site.ipv6 : site.ipv4));
+    const listener = this.#keep(listenForeign(placeOf(site), family));
+    return { ...listener, accept: async () => this.#keep(await listener.accept()) };
   }
 
   moveAddress = absent("addresses that move");
@@ -197,9 +220,16 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   #driver(firstPacketId?: number): DcoDriver {
-    const driver = new CoreDriver(new SitesBackend([this.server, ...this.clients], firstPacketId));
+    const driver = new CoreDriver(
+      new SitesBackend([this.server, ...this.clients], firstPacketId, this.#sockets),
+    );
     this.onClose(() => driver.close());
     return driver;
+  }
+
+  #keep<T extends { close(): Promise<void> }>(what: T): T {
+    this.onClose(() => what.close());
+    return what;
   }
 
   #at(site: Site): UserspaceSite {

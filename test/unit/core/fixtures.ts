@@ -45,6 +45,7 @@ const EVERYTHING: Capabilities = {
   listPeers: true,
   linkDown: true,
   systemInterface: true,
+  tunDevice: false,
   readPeers: true,
   replayProtection: "always",
   sourceCheck: ["multipeer"],

@@ -8,7 +8,7 @@ import { DcoError } from "../../../src/index.ts";
 
 describe("the demo's arguments", () => {
   it("have defaults, with more time where the machine is emulated", () => {
-    const defaults = { help: false, outer: 4, mib: 4, keep: false, json: false };
+    const defaults = { help: false, backend: "kernel", outer: 4, mib: 4, keep: false, json: false };
     expect(parseOptions([], false)).toEqual({ ...defaults, seconds: 120 });
     expect(parseOptions([], true)).toEqual({ ...defaults, seconds: 300 });
   });
@@ -16,6 +16,7 @@ describe("the demo's arguments", () => {
   it("are read", () => {
     expect(parseOptions(["--outer=6", "--mib", "9", "--deadline", "60", "--keep"], true)).toEqual({
       help: false,
+      backend: "kernel",
       outer: 6,
       mib: 9,
       seconds: 60,
@@ -26,6 +27,8 @@ describe("the demo's arguments", () => {
 
   it.each([
     [["--outer", "5"], "--outer"],
+    [["--backend", "magic"], "--backend"],
+    [["--backend", "userspace", "--keep"], "--keep"],
     [["--mib", "0"], "--mib"],
     [["--mib", "1.5"], "--mib"],
     [["--mib", "1025"], "--mib"],

@@ -244,7 +244,7 @@ describe.runIf(process.platform === "linux" || process.platform === "freebsd")("
       });
     });
 
-    it.each(["unref", "closed", "exit", "worker"])("lets it end: %s", async (how) => {
+    it.each(["unref", "closed", "exit", "ready", "worker"])("lets it end: %s", async (how) => {
       expect(await runChild("watcher-ends", [how])).toEqual({
         code: 0,
         signal: null,

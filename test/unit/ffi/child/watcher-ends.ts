@@ -1,10 +1,13 @@
-/** Ends with watchers: not referenced, closed, open at exit, and open in a worker that is terminated. */
+/** Ends with watchers: not referenced, closed, open at exit, with something to read then, and open in a worker that is terminated. */
 import { once } from "node:events";
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { loadFfi } from "../../../../src/ffi/index.ts";
+import { createPosix } from "../../../../src/ffi/posix.ts";
+import { packSockaddr } from "../../../../src/ffi/sockaddr.ts";
+import { AF_INET, SOCK_DGRAM } from "../../../../src/sockets/socket-address.ts";
 
 const how = (workerData as string | null) ?? process.argv[2];
-const watchers = how === "worker" ? [] : watch();
+const watchers = how === "worker" || how === "ready" ? [] : watch();
 
 function watch() {
   const ffi = loadFfi("koffi");
@@ -28,6 +31,17 @@ switch (how) {
       for (const watcher of watchers) watcher.close();
     }, 1);
     break;
+  case "ready": {
+    const ffi = loadFfi("koffi");
+    const posix = createPosix(ffi);
+    const socket = posix.socket(AF_INET, SOCK_DGRAM, 0);
+    posix.bind(socket, packSockaddr({ address: "127.0.0.1", port: 0 }));
+    const own = Buffer.alloc(16);
+    posix.getsockname(socket, own);
+    ffi.watchReadable(socket, () => {}, { ref: false });
+    process.once("exit", () => posix.sendto(socket, Buffer.of(1), 0, own));
+    break;
+  }
   case "exit":
     setTimeout(() => process.exit(0), 1);
     break;

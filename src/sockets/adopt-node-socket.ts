@@ -9,7 +9,7 @@ import { DcoError } from "../core/errors.ts";
 import { formatIp, parseIp, unmapIpv4 } from "../core/ip.ts";
 import type { NodeSocket } from "../core/model.ts";
 import type { Posix } from "../ffi/posix.ts";
-import { boundTo, connectedTo } from "../sockets/socket-address.ts";
+import { boundTo, connectedTo } from "./socket-address.ts";
 
 /** A connection of a `net.Socket`'s. */
 export interface NodeConnection {
