@@ -3,22 +3,14 @@
  * TypeScript 7).
  *
  * Each source file becomes one file at the same place, in both formats, so that the entry points share their
- * modules. (tsup's `splitting` would do that too, but for CommonJS it passes the code through a second
+ * modules; the behaviour suite is one file. (tsup's `splitting` would do that too, but for CommonJS it passes the code through a second
  * compiler, which rewrites class fields.)
  */
 import { spawnSync } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { join } from "node:path";
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
 import { build, type Options } from "tsup";
+import { buildConformance, placeOfTypes } from "./build-conformance.ts";
 import { entryPoints, inRoot } from "./paths.ts";
 
 type Plugin = NonNullable<Options["esbuildPlugins"]>[number];
@@ -72,27 +64,46 @@ async function buildCode(format: "esm" | "cjs"): Promise<void> {
   );
 }
 
+/** A relative import in a declaration; tsc leaves `.ts` in them, though there are only `.d.ts` files to find. */
+const IMPORT = /(\bfrom\s*|\bimport\s*\(?\s*)(["'])(\.\.?\/[^"'\n]+)\.ts\2/g;
+
 /** One text serves both formats: what it means is decided by the `package.json` beside it. */
 function buildTypes(): void {
-  const esm = inRoot("dist", "esm");
+  const made = inRoot("build", "types");
+  rmSync(made, { recursive: true, force: true });
   const tsc = inRoot("node_modules", "typescript", "bin", "tsc");
   const done = spawnSync(
     process.execPath,
-    [tsc, "-p", inRoot("ci", "tsconfig.types.json"), "--outDir", esm],
+    [tsc, "-p", inRoot("ci", "tsconfig.types.json"), "--outDir", made],
     { stdio: "inherit" },
   );
   if (done.error) throw done.error;
   if (done.status !== 0) throw new Error(`tsc ended with ${done.signal ?? done.status}`);
-  for (const name of globSync("**/*.d.ts", { cwd: esm })) {
-    const path = join(esm, name);
-    // tsc leaves `.ts` in the specifiers of declarations, though there are only `.d.ts` files to find.
-    const text = readFileSync(path, "utf8").replace(
-      /(\bfrom\s*|\bimport\s*\(?\s*)(["'])(\.\.?\/[^"'\n]+)\.ts\2/g,
-      "$1$2$3.js$2",
+  const sources = globSync("src/**/*.d.ts", { cwd: made }).map((path) => inRoot(path));
+  // Of the suite only what its entry point speaks of.
+  const waiting = [...sources, inRoot("test", "conformance", "index.d.ts")];
+  const seen = new Set(waiting);
+  for (let source = waiting.pop(); source !== undefined; source = waiting.pop()) {
+    const place = placeOfTypes(source);
+    if (place === undefined) throw new Error(`${source} is no part of the package, but its types are needed`);
+    const from = source;
+    const text = readFileSync(join(made, relative(inRoot(), source)), "utf8").replace(
+      IMPORT,
+      (_, before: string, quote: string, path: string) => {
+        const target = resolve(dirname(from), `${path}.d.ts`);
+        if (!seen.has(target)) waiting.push(target);
+        seen.add(target);
+        const to = relative(dirname(place), placeOfTypes(target) ?? path).replace(/\.d\.ts$/, ".js");
+        return `${before}${quote}${to.startsWith(".") ? to : `./${to}`}${quote}`;
+      },
     );
-    writeFileSync(path, text);
-    cpSync(path, inRoot("dist", "cjs", name));
+    for (const format of ["esm", "cjs"]) {
+      const path = inRoot("dist", format, place);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+    }
   }
+  rmSync(made, { recursive: true, force: true });
 }
 
 /** The exports map must lead to what was built. */
@@ -109,6 +120,7 @@ rmSync(stamp, { force: true });
 rmSync("dist", { recursive: true, force: true });
 await buildCode("esm");
 await buildCode("cjs");
+await buildConformance();
 buildTypes();
 checkEntryPoints();
 mkdirSync("build", { recursive: true });

@@ -79,6 +79,16 @@ function opening(module: string): string {
 const withImport = report((subpath, index) => `import * as m${index} from ${JSON.stringify(subpath)};`);
 const withRequire = report((subpath, index) => `const m${index} = require(${JSON.stringify(subpath)});`);
 
+/** Some cases of the suite that is shipped, on the backend that is shipped. */
+const SUITE_RUN = `const open = () =>
+  suite.openStreamSubject({ name: "userspace", host: suite.userspaceHost, haste: 5 });
+const rounds = [{ open, cases: suite.cases }];
+suite.runConformance(rounds, { filter: "keys: ", print: () => {} }).then((result) => {
+  const { passed, failed, skipped } = result;
+  console.log(JSON.stringify({ passed, failed, skipped }));
+});
+`;
+
 /** What a user's code may assume about types; the last line fails if `DcoError` is `any`. */
 const typed = `${subpaths.map((subpath, index) => `import * as m${index} from ${JSON.stringify(subpath)};`).join("\n")}
 import { DcoError, type DcoErrorCode } from ${JSON.stringify(name)};
@@ -180,6 +190,17 @@ console.log(JSON.stringify([other === DcoError, error instanceof DcoError, DcoEr
     );
     same("[one class, instanceof, is]", JSON.parse(node(project, "both.mjs")), [false, true, true]);
   });
+  for (const [file, bind] of [
+    ["suite.mjs", `import * as suite from "${name}/conformance";`],
+    ["suite.cjs", `const suite = require("${name}/conformance");`],
+  ] as const) {
+    check(`the conformance suite runs on userspace, from ${file}`, () => {
+      write(file, `${bind}\n${SUITE_RUN}`);
+      const { passed, failed, skipped } = JSON.parse(node(project, file)) as Record<string, number>;
+      if (failed !== 0 || skipped !== 0 || !(Number(passed) >= 20))
+        throw new Error(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+    });
+  }
   typeCheck("nodenext, ES module", "typed.mts", { module: "nodenext" });
   typeCheck("nodenext, CommonJS", "typed.cts", { module: "nodenext" });
   typeCheck("bundler", "typed.ts", { module: "esnext", moduleResolution: "bundler" });

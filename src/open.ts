@@ -4,7 +4,7 @@
 import type { DcoDriver } from "./core/contract.ts";
 import { DcoError, describeError, invalid } from "./core/errors.ts";
 import { throwIfAborted } from "./core/lifetime.ts";
-import type { CallOptions, DriverInfo } from "./core/model.ts";
+import type { BackendName, CallOptions } from "./core/model.ts";
 import type { WireTrace } from "./core/trace.ts";
 import { INT_MAX, readBoolean, readChoice, readFields, readInteger, readSignal } from "./core/validate.ts";
 
@@ -14,7 +14,7 @@ export interface OpenDriverOptions extends CallOptions {
    * Default `auto`: the kernel backend of this platform; see `allowUserspace`. On Linux that is the in-tree module
    * (`linux`), else the out-of-tree `ovpn-dco-v2` (`linux-legacy`).
    */
-  readonly backend?: "auto" | DriverInfo["backend"];
+  readonly backend?: "auto" | BackendName;
   /**
    * `auto` may choose the userspace backend where the kernel's cannot be used: no module, no right, no native calls.
    * `driver.info.reason` says so. Default false: its interfaces are streams of packets, none of the system's.
@@ -85,7 +85,7 @@ export async function openDriver(options: OpenDriverOptions = {}): Promise<DcoDr
 type LinuxOptions = Parameters<typeof import("./linux/open.ts")["openLinuxDriver"]>[0];
 
 async function open(
-  backend: "auto" | DriverInfo["backend"],
+  backend: "auto" | BackendName,
   allowUserspace: boolean,
   linux: LinuxOptions,
 ): Promise<DcoDriver> {
@@ -118,7 +118,7 @@ async function openUserspace(reason: string, trace: WireTrace | undefined): Prom
 }
 
 async function openKernel(
-  backend: "auto" | Exclude<DriverInfo["backend"], "userspace">,
+  backend: "auto" | Exclude<BackendName, "userspace">,
   linux: LinuxOptions,
 ): Promise<DcoDriver> {
   const chosen = backend === "auto" ? platformBackend() : backend;
@@ -137,7 +137,7 @@ async function openKernel(
   return openLinuxDriver({ ...linux, module });
 }
 
-function platformBackend(): DriverInfo["backend"] {
+function platformBackend(): BackendName {
   switch (process.platform) {
     case "linux":
       return "linux";

@@ -22,8 +22,12 @@ const CONFORMANCE = inRoot("test", "conformance");
 
 /** What is made for a run. */
 export interface DiskOptions {
-  /** Arguments of the runner. */
+  /** `run`, the suite, or `capture`, which writes a session down. */
+  readonly program: string;
+  /** Arguments of the program. */
   readonly arguments: readonly string[];
+  /** What the guest is to install by its own pkg; names with spaces between. */
+  readonly packages: string;
   /** Node has no binary for FreeBSD on npm, Bun has: it is brought along, for guests without Node. */
   readonly bun: boolean;
 }
@@ -47,6 +51,8 @@ export async function makeDisk(folder: string, packages: string, options: DiskOp
     chmodSync(join(content, "bun", "bin", "bun"), 0o755);
   }
   cpSync(GUEST, join(content, "guest.sh"));
+  writeFileSync(join(content, "program"), options.program);
+  writeFileSync(join(content, "packages"), options.packages);
   writeFileSync(join(content, "arguments"), options.arguments.map((argument) => `${argument}\n`).join(""));
   const image = join(folder, "disk.iso");
   execFileSync("bsdtar", ["-c", "--format=iso9660", "-f", image, "-C", content, "."]);
@@ -66,7 +72,12 @@ async function bundleSuite(outdir: string): Promise<void> {
     outExtension: { ".js": ".mjs" },
     logLevel: "warning",
   };
-  await build({ ...options, outdir, entryPoints: [join(CONFORMANCE, "run.ts")] });
+  const entries = {
+    run: join(CONFORMANCE, "run.ts"),
+    preload: join(CONFORMANCE, "bun", "preload.ts"),
+    capture: inRoot("test", "vectors", "capture-freebsd-ovpn.ts"),
+  };
+  await build({ ...options, outdir, entryPoints: entries });
   const entryPoints = [...programs("children"), ...programs(join("freebsd", "children"))];
   await build({ ...options, outdir: join(outdir, "children"), entryPoints, entryNames: "[name]" });
 }

@@ -14,16 +14,24 @@ mount -t fdescfs fdescfs /dev/fd
 for module in if_epair if_bridge; do kldload -n $module 2>/dev/null; done
 ifconfig lo0 inet 127.0.0.1/8 up
 
+if [ -s "$here/packages" ]; then
+  for _ in 1 2 3; do
+    # shellcheck disable=SC2046
+    ASSUME_ALWAYS_YES=yes pkg install -y $(cat "$here/packages") && break
+    sleep 10
+  done
+fi
 if command -v node >/dev/null 2>&1; then
   runtime=node
 else
-  runtime=$here/bun/bin/bun
+  # With the one cipher that Bun lacks, for the userspace backend as the other end of tunnels.
+  runtime="$here/bun/bin/bun --preload $here/suite/preload.mjs"
 fi
 set --
 while IFS= read -r argument; do set -- "$@" "$argument"; done <"$here/arguments"
 # Through a pipe: Bun opens a terminal once more to write to it, and the suite would take that for a leak.
 {
-  "$runtime" suite/run.mjs --subject freebsd --json /tmp/result.json "$@" </dev/null
+  $runtime "suite/$(cat "$here/program").mjs" --json /tmp/result.json "$@" </dev/null
   echo $? >/tmp/status
 } 2>&1 | cat
 status=$(cat /tmp/status)

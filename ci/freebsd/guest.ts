@@ -15,6 +15,8 @@ export interface GuestOptions {
   /** Where the guest writes the result. */
   readonly result: string;
   readonly memory: number;
+  /** Whether it has a network, to fetch packages by. */
+  readonly network: boolean;
   /** Seconds for everything. */
   readonly timeout: number;
   /** Takes the output of the suite, line by line. */
@@ -41,6 +43,9 @@ const KERNEL_ENVIRONMENT = [
   "hint.uart.0.flags=0x10",
 ];
 
+/** A prompt may have drowned in what the kernel says: after this long without a word it is asked for again. */
+const SILENCE_MS = 20_000;
+
 const END = /^@dcokit end (\d+)/;
 const FAULT = /^(?:mountroot>|panic: |Fatal trap |KDB: enter: |db> )/;
 
@@ -52,8 +57,14 @@ export function runGuest(options: GuestOptions): Promise<number> {
     let begun = false;
     let status: number | undefined;
     let fault: string | undefined;
+    const ask = setInterval(() => {
+      if (begun) clearInterval(ask);
+      else if (performance.now() - lastWord > SILENCE_MS) child.stdin.write("\n");
+    }, SILENCE_MS);
+    let lastWord = performance.now();
     const end = (error?: Error) => {
       clearTimeout(timer);
+      clearInterval(ask);
       child.kill("SIGKILL");
       if (error) reject(error);
     };
@@ -72,6 +83,7 @@ export function runGuest(options: GuestOptions): Promise<number> {
       if (ended) status = Number(ended[1]);
     };
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      lastWord = performance.now();
       const lines = (pending + text.replaceAll("\r", "")).split("\n");
       pending = lines.pop() ?? "";
       for (const line of lines) take(line);
@@ -88,6 +100,7 @@ export function runGuest(options: GuestOptions): Promise<number> {
     child.once("error", end);
     child.once("exit", (code) => {
       clearTimeout(timer);
+      clearInterval(ask);
       if (status !== undefined) resolve(status);
       else
         reject(new Error(`the guest ended (QEMU: ${code}) before the suite had; it last said: ${pending}`));
@@ -109,7 +122,7 @@ function rootOf(path: string): string {
   return `vfs.root.mountfrom=${mark.toString("latin1") === "CD001" ? "cd9660" : "ufs"}:/dev/vtbd0`;
 }
 
-function machine({ boot, disk, result, memory }: GuestOptions): string[] {
+function machine({ boot, disk, result, memory, network }: GuestOptions): string[] {
   const accelerator = existsSync("/dev/kvm") && process.env["DCOKIT_VM_ACCEL"] === "kvm" ? "kvm" : "tcg";
   const drive = (path: string, format: string, more: string) => [
     "-drive",
@@ -125,7 +138,9 @@ function machine({ boot, disk, result, memory }: GuestOptions): string[] {
           ...["-kernel", boot.kernel, "-append", [rootOf(boot.root), ...KERNEL_ENVIRONMENT].join(" ")],
           ...drive(boot.root, "raw", "snapshot=on"),
         ]
-      : drive(boot.image, boot.format, "snapshot=on")),
+      : // A boot loader may write to a screen as well, which has to be there.
+        ["-device", "VGA", ...drive(boot.image, boot.format, "snapshot=on")]),
+    ...(network ? ["-nic", "user,model=virtio-net-pci"] : []),
     ...drive(disk, "raw", "readonly=on"),
     ...drive(result, "raw", "cache=writethrough"),
   ];

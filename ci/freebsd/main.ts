@@ -10,7 +10,7 @@ import { runGuest } from "./guest.ts";
 
 const USAGE =
   "usage: npm run test:freebsd -- (--image PATH | --kernel PATH --root PATH) [--json FILE] [--filter TEXT] " +
-  "[--timeout SECONDS] [--memory MIB] [--no-bun]";
+  "[--subject freebsd|mixed|userspace] [--program run|capture] [--timeout SECONDS] [--memory MIB] [--packages NAMES] [--no-bun]";
 
 const RESULT_BYTES = 16 << 20;
 
@@ -21,8 +21,11 @@ const { values } = parseArgs({
     root: { type: "string" },
     json: { type: "string" },
     filter: { type: "string", default: "" },
+    program: { type: "string", default: "run" },
+    subject: { type: "string", default: "freebsd,mixed" },
     timeout: { type: "string", default: "5400" },
     memory: { type: "string", default: "2048" },
+    packages: { type: "string", default: "" },
     "no-bun": { type: "boolean", default: false },
   },
 });
@@ -46,13 +49,19 @@ process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 const result = join(folder, "result.raw");
 writeFileSync(result, Buffer.alloc(RESULT_BYTES));
-const runner = values.filter === "" ? [] : ["--filter", values.filter];
-const disk = await makeDisk(folder, join(base, "packages"), { arguments: runner, bun: !values["no-bun"] });
+const runner = ["--subject", values.subject, ...(values.filter === "" ? [] : ["--filter", values.filter])];
+const disk = await makeDisk(folder, join(base, "packages"), {
+  program: values.program,
+  arguments: runner,
+  packages: values.packages,
+  bun: !values["no-bun"],
+});
 process.exitCode = await runGuest({
   boot,
   disk,
   result,
   memory: Number(values.memory),
+  network: values.packages !== "",
   timeout: Number(values.timeout),
   onLine: (line) => console.log(line),
 });

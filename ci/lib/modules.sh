@@ -43,7 +43,7 @@ install_modules() {
 setup_build() {
   stamp=$root/build/dist.stamp
   if [ -f "$stamp" ] && [ -f "$root/dist/esm/index.js" ] && [ -f "$root/dist/cjs/index.js" ]; then
-    changed=$(find "$root/src" "$root/package.json" "$root/tsconfig.json" "$root/ci/build.ts" \
+    changed=$(find "$root/src" "$root/test/conformance" "$root/package.json" "$root/tsconfig.json" "$root/ci/build.ts" "$root/ci/build-conformance.ts" \
       "$root/ci/tsconfig.types.json" "$root/ci/import-meta-url.ts" -newer "$stamp" 2>/dev/null | head -n 1)
     [ -n "$changed" ] || return 0
   fi

@@ -418,9 +418,12 @@ export interface BulkOptions extends CallOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** The backends that dcokit knows; those that others write have other names. */
+export type BackendName = "linux" | "linux-legacy" | "freebsd" | "windows" | "userspace";
+
 /** What the driver is, and why it was chosen. */
 export interface DriverInfo {
-  readonly backend: "linux" | "linux-legacy" | "freebsd" | "windows" | "userspace";
+  readonly backend: BackendName | (string & {});
   /** Kernel module or driver: `ovpn`, `ovpn-dco-v2`, `if_ovpn`, `ovpn-dco-win`, `none`. */
   readonly module: string;
   /** The module's version where it has one of its own, else the kernel's. */

@@ -8,6 +8,7 @@ import { hadNoEffect } from "./errors.ts";
 import type { KeyedLock } from "./lifetime.ts";
 import type { Keepalive, PeerRef } from "./model.ts";
 import type { Installation, PeerKeys } from "./peer-keys.ts";
+import type { PeerRoutes } from "./peer-routes.ts";
 import type { PeerRecord, PeerTable } from "./peer-table.ts";
 import type { CoreTransport } from "./transport.ts";
 import { at, readShape, type Shape, validateKey, validatePeerId } from "./validate.ts";
@@ -18,6 +19,7 @@ export interface PeersAtOnceParts {
   readonly capabilities: Capabilities;
   readonly table: PeerTable;
   readonly keys: PeerKeys;
+  readonly routes: PeerRoutes;
   readonly lock: KeyedLock<number>;
   /** Errors: `not-found`. */
   readonly find: (id: number) => PeerRecord;
@@ -66,6 +68,7 @@ export function additions(parts: PeersAtOnceParts): VerbAtOnce<CheckedAdd, PeerR
       // Routes are claimed, and clash.
       if (request.routes !== undefined && request.routes.length > 0) return false;
       item.record = table.fromRequest(request, item.socket, item.keepalive);
+      parts.routes.checkVpn(item.record, item.record.vpn);
       return true;
     },
     send: (items) => backend.addPeersNow?.(items) ?? [],

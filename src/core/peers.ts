@@ -19,6 +19,7 @@ import {
   at,
   checkOnlyRemote,
   checkRemoteFamily,
+  checkRouteFamilies,
   parseEndpoint,
   readFields,
   toEndpoint,
@@ -43,7 +44,7 @@ export class Peers {
   readonly #lifetime: Lifetime;
   readonly #observer: boolean;
   readonly #keys: PeerKeys;
-  readonly #routes = new PeerRoutes();
+  readonly #routes: PeerRoutes;
   readonly #lock = new KeyedLock<number>();
   /** The verbs for many, where the backend can do them at once. */
   readonly additions;
@@ -64,6 +65,7 @@ export class Peers {
     this.#observer = observer;
     this.lives = new PeerLives(backend, backendName, locked, { capabilities, observer });
     this.#keys = new PeerKeys(backend);
+    this.#routes = new PeerRoutes(this.lives.table);
     this.lives.whenEnded((record) => {
       this.#routes.release(record);
       backend.peerEnded?.(record.id);
@@ -73,6 +75,7 @@ export class Peers {
       capabilities,
       table: this.lives.table,
       keys: this.#keys,
+      routes: this.#routes,
       lock: this.#lock,
       find: (id: number) => this.find(id),
       checkAdd: (options: unknown, path: string | undefined) => this.#checkAdd(options, path),
@@ -164,6 +167,7 @@ export class Peers {
   #begin({ request, socket, keepalive }: CheckedAdd): Maybe<PeerRecord> {
     const { table } = this.lives;
     const record = table.fromRequest(request, socket, keepalive);
+    this.#routes.checkVpn(record, record.vpn);
     this.#routes.claim(record, request.routes ?? []);
     const begin = () => {
       table.begin(record);
@@ -195,9 +199,11 @@ export class Peers {
       if (record.transport?.protocol === "tcp") refuseAddresses(fields, "remote");
       else if (fields.remote && record.transport)
         checkRemoteFamily(fields.remote, record.transport.backend, "remote");
-      const { keepalive } = fields;
+      const { keepalive, vpn4 = record.vpn.ipv4, vpn6 = record.vpn.ipv6 } = fields;
+      if (this.#backend.mode === "multipeer") checkRouteFamilies(fields.routes, { vpn4, vpn6 }, "routes");
       const later = keepalive !== undefined && !record.keepaliveArmed && record.slots.all().length === 0;
       const now = later ? { ...fields, keepalive: undefined } : fields;
+      this.#routes.checkVpn(record, vpnOf(fields, {}));
       const unclaim = fields.routes && this.#routes.claim(record, fields.routes);
       return settle(
         () => (hasAny(now) ? this.#backend.setPeer(record.id, now) : undefined),

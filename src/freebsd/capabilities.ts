@@ -1,7 +1,5 @@
 /**
  * What FreeBSD's `if_ovpn` can do. Numbers from its source (sys/net/if_ovpn.c).
- *
- * No driver of this release uses it yet: it says what the FreeBSD backend is to be.
  */
 import type { Capabilities } from "../core/capabilities.ts";
 import { CIPHERS } from "../core/model.ts";

@@ -14,6 +14,7 @@ import type {
   IpPrefix,
   KeyRequest,
   OpenTransportRequest,
+  Outcome,
   PeerFields,
 } from "../core/backend.ts";
 import { DcoError, invalid, unsupported } from "../core/errors.ts";
@@ -23,6 +24,7 @@ import { Configuration } from "./configure.ts";
 import { OvpnEvents, PARKING_PEER, statsOf } from "./events.ts";
 import { isErrno, OvpnExchange } from "./exchange.ts";
 import { IFF_RUNNING, IFF_UP } from "./ioctl.ts";
+import { KeyIds } from "./key-slots.ts";
 import { indexOf, isLinkUp, type LinkInfo, readLinkFlags, removeLink, setUp } from "./links.ts";
 import {
   delKey,
@@ -75,6 +77,7 @@ export class OvpnInterface implements BackendInterface {
   readonly #living = new Set<number>();
   /** Ids of peers that were found to be gone: their event, if it comes after all, may be taken for another's. */
   readonly #missed = new Set<number>();
+  readonly #keyIds = new KeyIds();
   #watch: PeerWatch | undefined;
   #sink: BackendEventSink = () => {};
   #events: OvpnEvents | undefined;
@@ -144,19 +147,8 @@ export class OvpnInterface implements BackendInterface {
   async addPeer(request: AddPeerRequest, transport: BackendTransport): Promise<void> {
     // So that the end of an earlier peer with this id cannot be read after it.
     this.#drain();
-    const { id, remote, local, vpn4, vpn6, routes = [] } = request;
-    const socket = transport as FreebsdUdpTransport;
-    const { fd, family } = socket;
-    if (remote === undefined) throw invalid("remote", "needed for a UDP peer", { effect: "none" });
-    const isFirst = ![...this.#peers.values()].some((peer) => peer.transport === socket);
-    const source = local && { bytes: local.bytes, port: 0, scopeId: 0 };
-    this.#set("NEW_PEER", newPeer({ id, fd, family, remote, local: source, vpn4, vpn6 }));
-    // Older kernels succeed and add nothing when the interface has another socket.
-    if (isFirst && !this.#list().some((peer) => peer.id === id)) {
-      throw new DcoError("socket", "the peers of this interface are on another socket", { effect: "none" });
-    }
-    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6 });
-    this.#living.add(id);
+    this.#addPeer(request, transport as FreebsdUdpTransport);
+    const { id, routes = [] } = request;
     if (routes.length === 0) return;
     try {
       this.#configuration.setPeerRoutes(id, routes, request);
@@ -165,6 +157,15 @@ export class OvpnInterface implements BackendInterface {
       this.peerEnded(id);
       throw error;
     }
+  }
+
+  addPeersNow(
+    items: readonly { readonly request: AddPeerRequest; readonly transport: BackendTransport }[],
+  ): readonly Outcome[] {
+    this.#drain();
+    return items.map(({ request, transport }) =>
+      outcomeOf(() => this.#addPeer(request, transport as FreebsdUdpTransport)),
+    );
   }
 
   async setPeer(id: number, { keepalive, routes }: PeerFields): Promise<void> {
@@ -186,6 +187,7 @@ export class OvpnInterface implements BackendInterface {
     const known = this.#peers.get(id);
     this.#peers.delete(id);
     this.#living.delete(id);
+    this.#keyIds.ended(id);
     if (this.#closing || known === undefined || known.routes.length === 0) return;
     this.#attempt(`routes of peer ${id} cannot be removed`, () =>
       this.#configuration.setPeerRoutes(id, [], known),
@@ -211,6 +213,14 @@ export class OvpnInterface implements BackendInterface {
   }
 
   async installKey(peer: number, key: KeyRequest): Promise<void> {
+    this.#installKey(peer, key);
+  }
+
+  installKeysNow(items: readonly { readonly id: number; readonly key: KeyRequest }[]): readonly Outcome[] {
+    return items.map(({ id, key }) => outcomeOf(() => this.#installKey(id, key)));
+  }
+
+  #installKey(peer: number, key: KeyRequest): void {
     const list = newKey({
       peer,
       slot: key.slot,
@@ -220,14 +230,27 @@ export class OvpnInterface implements BackendInterface {
       decrypt: { key: key.decryptKey, nonceTail: key.decryptNonceTail },
     });
     this.#set("NEW_KEY", list);
+    this.#keyIds.installed(peer, key.slot, key.id);
   }
 
   async swapKeys(peer: number): Promise<void> {
+    this.#swapKeys(peer);
+  }
+
+  swapKeysNow(items: readonly { readonly id: number }[]): readonly Outcome[] {
+    return items.map(({ id }) => outcomeOf(() => this.#swapKeys(id)));
+  }
+
+  #swapKeys(peer: number): void {
     this.#set("SWAP_KEYS", onlyPeer(peer));
+    this.#keyIds.swapped(peer);
   }
 
   async deleteKey(peer: number, slot: KeySlot): Promise<void> {
-    this.#set("DEL_KEY", delKey(peer, slot));
+    const how = this.#keyIds.emptying(peer, slot);
+    if ("install" in how) this.#set("NEW_KEY", newKey(how.install));
+    else for (const each of how.remove) this.#set("DEL_KEY", delKey(peer, each));
+    this.#keyIds.emptied(peer, slot);
   }
 
   /** The kernel tells no keys, but whether there is the peer. */
@@ -253,6 +276,27 @@ export class OvpnInterface implements BackendInterface {
     } finally {
       this.#stacks.release(this.#stack);
     }
+  }
+
+  /** Without its routes. */
+  #addPeer(request: AddPeerRequest, socket: FreebsdUdpTransport): void {
+    const { id, remote, local, vpn4, vpn6, routes = [] } = request;
+    const { fd, family } = socket;
+    if (remote === undefined) throw invalid("remote", "needed for a UDP peer", { effect: "none" });
+    const isFirst = !this.#hasPeerOn(socket);
+    const source = local && { bytes: local.bytes, port: 0, scopeId: 0 };
+    this.#set("NEW_PEER", newPeer({ id, fd, family, remote, local: source, vpn4, vpn6 }));
+    // Older kernels succeed and add nothing when the interface has another socket.
+    if (isFirst && !this.#list().some((peer) => peer.id === id)) {
+      throw new DcoError("socket", "the peers of this interface are on another socket", { effect: "none" });
+    }
+    this.#peers.set(id, { transport: socket, routes, vpn4, vpn6 });
+    this.#living.add(id);
+  }
+
+  #hasPeerOn(socket: FreebsdUdpTransport): boolean {
+    for (const { transport } of this.#peers.values()) if (transport === socket) return true;
+    return false;
   }
 
   /**
@@ -369,6 +413,17 @@ export class OvpnInterface implements BackendInterface {
       const reason = error instanceof Error ? error.message : String(error);
       this.#sink({ type: "unknown", native: 0, detail: `${problem}: ${reason}` });
     }
+  }
+}
+
+/** What became of one of many requests. */
+function outcomeOf(request: () => void): Outcome {
+  try {
+    request();
+    return undefined;
+  } catch (error) {
+    if (DcoError.is(error)) return error;
+    throw error;
   }
 }
 

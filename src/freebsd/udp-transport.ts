@@ -11,10 +11,10 @@ import { openUdpSocket, type SocketMaker, UdpSocket } from "../sockets/udp-socke
 import { isErrno } from "./exchange.ts";
 
 /** sys/socket.h */
-const SO_SNDBUF = 0x1001;
+export const SO_SNDBUF = 0x1001;
 
 /** The largest datagram, and its address. */
-const SEND_BYTES = 1 << 17;
+export const SEND_BYTES = 1 << 17;
 
 /** What a transport needs of its interface. */
 export interface TransportHost {
@@ -80,7 +80,7 @@ export class FreebsdUdpTransport extends UdpSocket {
 }
 
 /** The system sets a limit (kern.ipc.maxsockbuf), and refuses what is above it. */
-function enlarge(posix: Posix, fd: number, option: number, wanted: number): void {
+export function enlarge(posix: Posix, fd: number, option: number, wanted: number): void {
   for (let size = wanted; size >= 1; size = Math.floor(size / 2)) {
     try {
       posix.setsockopt(fd, SOL_SOCKET, option, size);

@@ -14,7 +14,7 @@ import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError, invalid, unsupported } from "../core/errors.ts";
 import type { DriverInfo, InterfaceInfo } from "../core/model.ts";
 import type { WireTrace } from "../core/trace.ts";
-import { type NamespaceInput, namespaceProblem } from "../netlink/namespace.ts";
+import { type NamespaceInput, namespaceProblem, openNamespace } from "../netlink/namespace.ts";
 import { userspaceCapabilities } from "./capabilities.ts";
 import { SYSTEM_CLOCK } from "./clock.ts";
 import { type Settings, UserspaceInterface } from "./interface.ts";
@@ -156,11 +156,11 @@ export class UserspaceBackend implements BackendDriver {
   async #placeOf(extras: Extras): Promise<string | undefined> {
     const namespace = extras["namespace"] as NamespaceInput | undefined;
     if (namespace === undefined) return undefined;
-    const { contexts } = await this.#tunSystem();
-    const context = contexts.acquire(namespace);
-    const { fd, id } = context.namespace;
-    await contexts.release(context);
-    return fd === undefined ? undefined : id;
+    const { posix } = (await this.#tunSystem()).system;
+    const { fd, id } = openNamespace(posix, namespace);
+    if (fd === undefined) return undefined;
+    posix.close(fd);
+    return id;
   }
 
   #capabilitiesOf(device: "stream" | "tun"): Capabilities {

@@ -13,6 +13,9 @@ import { bindError, socketError } from "./errors.ts";
 /** Data packets wait in the process up to this many bytes while the socket's own buffer is full. */
 const SEND_QUEUE_BYTES = 1 << 20;
 
+/** The largest datagram, and its address. */
+const SEND_BYTES = 1 << 17;
+
 /** Addresses are addresses: without this Node would look each one up, a turn of the event loop later. */
 const lookup: NonNullable<SocketOptions["lookup"]> = (address, options, done) =>
   // Called with a family where the types have options.
@@ -37,15 +40,17 @@ export async function openNodeDatagramSocket(request: DatagramSocketRequest): Pr
     socket.close();
     throw bindError(error, local);
   }
-  enlarge(socket, receiveBuffer);
+  enlarge((size) => socket.setRecvBufferSize(size), receiveBuffer);
+  // BSD systems refuse datagrams that are larger than the buffer, which has room for 9 KiB at first.
+  if (socket.getSendBufferSize() < SEND_BYTES) enlarge((size) => socket.setSendBufferSize(size), SEND_BYTES);
   return new NodeDatagramSocket(socket, family, dualStack);
 }
 
 /** As large as the system lets it be. */
-function enlarge(socket: Socket, bytes: number): void {
+function enlarge(set: (size: number) => void, bytes: number): void {
   for (let size = bytes; size > 0; size >>= 1) {
     try {
-      socket.setRecvBufferSize(size);
+      set(size);
       return;
     } catch {
       // More than this system allows.

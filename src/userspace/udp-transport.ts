@@ -17,11 +17,14 @@ import type { DataPlane } from "./data/data-plane.ts";
 import type { DataSocket, Destination } from "./data/data-socket.ts";
 import { DATA_V1, DATA_V2, HEADER_BYTES, opcodeOf } from "./data/packet.ts";
 import type { Peer } from "./data/peer.ts";
-import type { DatagramSocket } from "./datagram-socket.ts";
+import type { DatagramSocket, DatagramSocketRequest } from "./datagram-socket.ts";
 import { openNodeDatagramSocket } from "./node-datagram-socket.ts";
 
-/** Whose sockets: those that send and receive many packets in one call where there are some, or always Node's. */
-export type DatagramSockets = "best" | "node";
+/**
+ * Whose sockets: those that send and receive many packets in one call where there are some, or always Node's; or what
+ * makes them, for tests where a process cannot make them where they are to live.
+ */
+export type DatagramSockets = "best" | "node" | ((request: DatagramSocketRequest) => DatagramSocket);
 
 /** What is asked of a transport. */
 type UdpRequest = Pick<OpenTransportRequest, "local" | "remote" | "dualStack" | "receiveBuffer" | "adopt">;
@@ -34,9 +37,14 @@ export async function openUdpTransport(
 ): Promise<UdpTransport> {
   const { local, remote } = request;
   const wanted = { ...request, family: local?.family ?? remote?.family ?? 4 } as const;
-  const batched = sockets === "best" ? openBatchedDatagramSocket(wanted) : undefined;
-  const socket = batched ?? (await openNodeDatagramSocket(wanted));
+  const socket = await openSocket(wanted, sockets);
   return new UdpTransport(socket, plane, remote);
+}
+
+async function openSocket(wanted: DatagramSocketRequest, sockets: DatagramSockets): Promise<DatagramSocket> {
+  if (typeof sockets === "function") return sockets(wanted);
+  const batched = sockets === "best" ? openBatchedDatagramSocket(wanted) : undefined;
+  return batched ?? (await openNodeDatagramSocket(wanted));
 }
 
 /** See {@link BackendTransport} and {@link DataSocket}. */

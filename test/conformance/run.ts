@@ -2,9 +2,9 @@
  * The plain runner: `node test/conformance/run.ts --subject linux|freebsd|... [--filter TEXT] [--groups NAME,...]
  * [--json FILE] [--event-transport netlink|ffi|auto]`. Prints TAP; exit status 1 if a case failed or none was run.
  */
-import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { TransportProtocol } from "../../src/core/model.ts";
+import { modelCases } from "../model/case.ts";
 import type { Case } from "./case.ts";
 import { ALL_CASES, EVENT_GROUPS } from "./cases/index.ts";
 import { openFreebsdSubject } from "./freebsd/subject.ts";
@@ -12,38 +12,27 @@ import { type EventTransport, openLinuxSubject, type Variant } from "./linux/sub
 import { mixedCases } from "./mixed/cases.ts";
 import type { Device } from "./mixed/placed.ts";
 import { isForBoth, openMixedSubject } from "./mixed/subject.ts";
-import { type CaseResult, caseName, Runner } from "./runner.ts";
+import { type Round, runConformance } from "./report.ts";
 import { tunCases } from "./tun/cases.ts";
 import { missingTun, openTunSubject } from "./tun/subject.ts";
 import { userspaceCases } from "./userspace/cases.ts";
 import { openUserspaceSubject } from "./userspace/subject.ts";
 import { userspaceTcpCases } from "./userspace/tcp-cases.ts";
-import type { Subject } from "./world.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux|freebsd|userspace|tun|mixed] [--filter TEXT] [--groups NAME,...] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|freebsd|userspace|tun|mixed, or several with commas] [--filter TEXT] [--groups NAME,...] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** What a guard against replays has to do with. */
 const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
 
+const EXHAUSTION =
+  "key-exhausted takes 2^32 packets of one key; unit tests have it as bytes of the kernel's format";
+
 /** What depends on whose UDP sockets the userspace backend has. */
 const SOCKET_GROUPS = ["control packets", "float", "protection", "statistics", "transports", "userspace"];
 
-/** A subject that is opened when its turn comes, and the cases for it. */
-interface Round {
-  readonly open: () => Promise<Subject>;
-  readonly cases: readonly Case[];
-  readonly variant: string | undefined;
-  /** Why it cannot be opened here, so that its cases are skipped. */
-  readonly missing?: () => Promise<string | undefined>;
-}
-
-interface SubjectReport {
-  readonly subject: string;
-  readonly version: string;
-  readonly capabilities: unknown;
-  readonly cases: CaseResult[];
-}
+/** Random sequences against the kernel: about half a minute's worth where the machine is emulated. */
+const MODEL_SEQUENCES = 15;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -55,40 +44,15 @@ async function main(): Promise<number> {
       json: { type: "string" },
     },
   });
+  const { subject, filter, json } = values;
   const groups = groupsOf(values.groups);
-  const runner = new Runner();
-  const reports: SubjectReport[] = [];
-  const summary: string[] = [];
-  console.log("TAP version 14");
-  for (const { open, cases: all, variant, missing } of rounds(values.subject, values["event-transport"])) {
-    const wanted = groups ? all.filter(({ group }) => groups.includes(group)) : all;
-    const cases = wanted.filter((each) => caseName(each, variant).includes(values.filter));
-    if (cases.length === 0) continue;
-    const reason = await missing?.();
-    if (reason !== undefined) {
-      runner.skip(cases, variant, reason);
-      continue;
-    }
-    const subject = await open();
-    try {
-      for (const line of subject.description) console.log(`# ${line}`);
-      const results = await runner.run(subject, cases);
-      const { name, version, capabilities } = subject;
-      reports.push({ subject: name, version, capabilities, cases: results });
-      summary.push(...summarise(subject, results));
-    } finally {
-      await subject.close();
-    }
-  }
-  console.log(`1..${runner.results.length}`);
-  for (const line of summary) console.log(`# ${line}`);
-  if (values.subject !== "userspace")
-    console.log(
-      "# not run: key-exhausted takes 2^32 packets of one key; unit tests have it as bytes of the kernel's format",
-    );
-  if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify({ subjects: reports }, null, 2)}\n`);
-  return conclude(runner.results);
+  const all = subject.split(",").flatMap((each) => rounds(each, values["event-transport"]));
+  const wanted = groups
+    ? all.map((round) => ({ ...round, cases: round.cases.filter(({ group }) => groups.includes(group)) }))
+    : all;
+  const notRun = subject === "userspace" ? [] : [EXHAUSTION];
+  const { passed, failed } = await runConformance(wanted, { filter, json, notRun });
+  return failed > 0 || passed === 0 ? 1 : 0;
 }
 
 function rounds(subject: string, eventTransport: string): Round[] {
@@ -110,7 +74,7 @@ function rounds(subject: string, eventTransport: string): Round[] {
   const events = ALL_CASES.filter((each) => EVENT_GROUPS.includes(each.group));
   const tcp = ALL_CASES.filter((each) => each.overTcp);
   return [
-    round("netlink", ALL_CASES),
+    round("netlink", [...ALL_CASES, ...modelCases(true, MODEL_SEQUENCES)]),
     round("ffi", events, { name: "events by ffi" }),
     round("netlink", tcp, { name: "over TCP", protocol: "tcp" }),
     // The kernel's module at the server.
@@ -145,7 +109,7 @@ function userspaceRounds(): Round[] {
   const bySocket = [...ALL_CASES, ...userspaceCases].filter(({ group }) => SOCKET_GROUPS.includes(group));
   const nodeSockets = "Node's sockets";
   return [
-    round([...ALL_CASES, ...userspaceCases, ...userspaceTcpCases], "udp"),
+    round([...ALL_CASES, ...userspaceCases, ...userspaceTcpCases, ...modelCases(false, 50)], "udp"),
     {
       open: () => openUserspaceSubject("udp", nodeSockets, "node"),
       cases: bySocket,
@@ -180,6 +144,10 @@ function tunRounds(): Round[] {
 
 function mixedRounds(): Round[] {
   const both = [...mixedCases, ...ALL_CASES.filter(isForBoth)];
+  // The kernel there carries no TCP, and the backend has no TUN devices.
+  if (process.platform === "freebsd") {
+    return [mixedRound("clients", "udp", "stream", both), mixedRound("server", "udp", "stream", both)];
+  }
   return (["stream", "tun"] as const).flatMap((device) => {
     const cases = device === "tun" ? [...tunCases, ...both] : both;
     return [
@@ -206,23 +174,6 @@ function mixedRound(
     variant,
     ...(device === "tun" && { missing: missingTun }),
   };
-}
-
-function summarise(subject: Subject, results: readonly CaseResult[]): string[] {
-  const lines = [`subject ${subject.name}, ${subject.version}`, ...subject.description];
-  lines.push(`capabilities: ${JSON.stringify(subject.capabilities)}`);
-  for (const { name, result, reason } of results) {
-    if (result === "skip") lines.push(`skipped: ${name}: ${reason}`);
-  }
-  return lines;
-}
-
-/** The closing line; anything that reads the output finds the counts there. */
-function conclude(results: readonly CaseResult[]): number {
-  const count = (wanted: CaseResult["result"]) => results.filter(({ result }) => result === wanted).length;
-  const [passed, failed] = [count("pass"), count("fail")];
-  console.log(`${passed} passed, ${failed} failed, ${count("skip")} skipped`);
-  return failed > 0 || passed === 0 ? 1 : 0;
 }
 
 try {

@@ -16,13 +16,42 @@ export interface CaseResult {
 }
 
 /** Time that a world gets to close. */
-const CLOSE_TIMEOUT_MS = 20_000;
+export const CLOSE_TIMEOUT_MS = 20_000;
 
 /** Sites that can do all. */
 const HOSTS: Sites = { system: true, movable: true };
+
 /** How a case is called in a run. */
 export function caseName({ group, name }: Case, variant: string | undefined): string {
   return `${group}${variant === undefined ? "" : ` (${variant})`}: ${name}`;
+}
+
+/** Why the subject cannot be held to a case, or undefined. */
+export function whatIsMissing(subject: Subject, each: Case): string | undefined {
+  return each.needs?.(subject.capabilities, subject.sites ?? HOSTS);
+}
+
+/**
+ * Runs one case in a world of its own; what failed, the case first.
+ *
+ * @param leaks looks for what is left in this process
+ */
+export async function attemptCase(subject: Subject, each: Case, leaks?: LeakCheck): Promise<unknown[]> {
+  const failures: unknown[] = [];
+  const step = async (what: string, milliseconds: number, body: () => Promise<unknown>) => {
+    await inTime(body(), what, milliseconds).catch((error: unknown) => failures.push(error));
+  };
+  let world: ClosableWorld | undefined;
+  await step("the case", each.timeoutMs ?? CASE_TIMEOUT_MS, async () => {
+    world = await subject.open();
+    await each.run(world);
+  });
+  await step("closing after the case", CLOSE_TIMEOUT_MS, async () => world?.close());
+  await step("looking for what the case left", CLOSE_TIMEOUT_MS, async () => {
+    const found = [...(await subject.leftovers()), ...((await leaks?.found()) ?? [])];
+    if (found.length > 0) throw new Error(`left behind: ${found.join(", ")}`);
+  });
+  return failures;
 }
 
 /** Numbers the lines of a run. */
@@ -58,34 +87,16 @@ export class Runner {
 
   async #one(subject: Subject, each: Case, leaks: LeakCheck): Promise<CaseResult> {
     const name = caseName(each, subject.variant);
-    const missing = each.needs?.(subject.capabilities, subject.sites ?? HOSTS);
+    const missing = whatIsMissing(subject, each);
     if (missing !== undefined) return this.#report({ name, result: "skip", reason: missing });
     const began = performance.now();
-    const failures = await this.#attempt(subject, each, leaks);
-    const time = Math.round(performance.now() - began);
-    if (failures.length === 0) return this.#report({ name, result: "pass" }, time);
-    return this.#report({ name, result: "fail", reason: failures.map(describe).join("\n") }, time);
-  }
-
-  async #attempt(subject: Subject, each: Case, leaks: LeakCheck): Promise<unknown[]> {
-    const failures: unknown[] = [];
-    const step = async (what: string, milliseconds: number, body: () => Promise<unknown>) => {
-      await inTime(body(), what, milliseconds).catch((error: unknown) => failures.push(error));
-    };
-    let world: ClosableWorld | undefined;
-    await step("the case", each.timeoutMs ?? CASE_TIMEOUT_MS, async () => {
-      world = await subject.open();
-      await each.run(world);
-    });
-    await step("closing after the case", CLOSE_TIMEOUT_MS, async () => world?.close());
-    await step("looking for what the case left", CLOSE_TIMEOUT_MS, async () => {
-      const found = [...(await subject.leftovers()), ...(await leaks.found())];
-      if (found.length > 0) throw new Error(`left behind: ${found.join(", ")}`);
-    });
+    const failures = await attemptCase(subject, each, leaks);
     for (const error of this.#astray)
       failures.push(new Error("an error that nobody handled", { cause: error }));
     this.#astray = [];
-    return failures;
+    const time = Math.round(performance.now() - began);
+    if (failures.length === 0) return this.#report({ name, result: "pass" }, time);
+    return this.#report({ name, result: "fail", reason: failures.map(describe).join("\n") }, time);
   }
 
   #report(result: CaseResult, time?: number): CaseResult {

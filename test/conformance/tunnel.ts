@@ -41,7 +41,7 @@ export interface EndOptions {
   readonly config?: InterfaceConfig;
 }
 
-/** Port of servers; clients take any. */
+/** Port of servers over IPv4; clients take any, and so does everybody where sites may have one address together. */
 export const SERVER_PORT = 1194;
 
 /** The addresses inside the tunnel of a host number. */
@@ -88,7 +88,7 @@ export async function openEnd(world: World, site: Site, options: EndOptions): Pr
   const transport = await end.dco.openTransport({
     protocol: "udp",
     ...(!options.transport?.adopt && {
-      local: { address: outside(site, family), port: host === 1 ? SERVER_PORT : 0 },
+      local: { address: outside(site, family), port: host === 1 && family === 4 ? SERVER_PORT : 0 },
     }),
     ...options.transport,
   });

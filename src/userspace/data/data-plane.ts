@@ -30,7 +30,7 @@ import {
   peerIdOf,
 } from "./packet.ts";
 import { Peer } from "./peer.ts";
-import { type Prefix, prefixText, Routes } from "./routes.ts";
+import { hostPrefix, type Prefix, prefixText, Routes } from "./routes.ts";
 
 /** What the data plane is made of. */
 export interface DataPlaneParts {
@@ -50,7 +50,7 @@ export class DataPlane {
   readonly #peers = new Map<number, Peer>();
   readonly #routes = new Routes<Peer>();
   /** What the system routes into the tunnel by way of a peer: the peer's VPN address, by prefix. */
-  #gateways: Routes<Uint8Array> | undefined;
+  #gateways: Routes<Prefix> | undefined;
   /** In p2p mode: the one that gets every packet. */
   #only: Peer | undefined;
 
@@ -69,7 +69,7 @@ export class DataPlane {
   /** Which prefixes are reached through which VPN addresses, besides what peers have themselves. */
   setGateways(routes: readonly { readonly destination: Prefix; readonly via: Uint8Array }[]): void {
     this.#gateways = routes.length > 0 ? new Routes() : undefined;
-    for (const { destination, via } of routes) this.#gateways?.add(destination, via);
+    for (const { destination, via } of routes) this.#gateways?.add(destination, hostPrefix(via));
   }
 
   /** Errors: `not-found`. */
@@ -265,10 +265,11 @@ export class DataPlane {
 
   /** The peer behind which an address of a packet is. */
   #behind(packet: Uint8Array, family: 4 | 6, at: number): Peer | undefined {
-    const peer = this.#routes.lookup(packet, family, at);
-    if (peer !== undefined || this.#gateways === undefined) return peer;
-    const via = this.#gateways.lookup(packet, family, at);
-    return via && this.#routes.lookup(via, family, 0);
+    const via = this.#gateways?.lookup(packet, family, at);
+    if (via === undefined) return this.#routes.lookup(packet, family, at);
+    const length = this.#gateways?.matched(packet, family, at) as number;
+    const isNearer = this.#routes.matched(packet, family, at) > length;
+    return isNearer ? this.#routes.lookup(packet, family, at) : this.#routes.owner(via);
   }
 
   /** An authenticated packet, and no replay, came from elsewhere: from now on the peer is there. */

@@ -53,6 +53,13 @@ class Table<P> {
     return undefined;
   }
 
+  /** The length of the prefix that `lookup` finds; -1 if it finds none. */
+  matched(packet: Uint8Array, at: number): number {
+    return (
+      this.#lengths.find((length) => this.#byLength.get(length)?.has(this.#key(packet, at, length))) ?? -1
+    );
+  }
+
   /** The first `length` bits as text that a map takes. */
   #key(bytes: Uint8Array, at: number, length: number): string {
     const masked = this.#masked;
@@ -85,6 +92,11 @@ export class Routes<P> {
   /** The peer for an address within a packet. */
   lookup(packet: Uint8Array, family: 4 | 6, at: number): P | undefined {
     return (family === 4 ? this.#ipv4 : this.#ipv6).lookup(packet, at);
+  }
+
+  /** The length of the prefix that `lookup` finds; -1 if it finds none. */
+  matched(packet: Uint8Array, family: 4 | 6, at: number): number {
+    return (family === 4 ? this.#ipv4 : this.#ipv6).matched(packet, at);
   }
 
   #table({ bytes }: Prefix): Table<P> {

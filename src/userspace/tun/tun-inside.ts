@@ -75,8 +75,7 @@ export class TunInside implements Inside {
     try {
       if (name !== undefined) await makeRoom(context, name, onExisting);
       const { device, link } = await createDevice(system, context, name ?? PATTERN, mtu);
-      // With its first descriptor the kernel has made it ready.
-      if (mode === "p2p") device.setCarrier(false);
+      if (mode === "p2p") await beginWithoutCarrier(device);
       return new TunInside({ system, context, device, link, mode });
     } catch (error) {
       await system.contexts.release(context);
@@ -181,6 +180,18 @@ async function makeRoom(
   throw new DcoError("exists", `there is an interface ${name} already, and it is none of dcokit's`, {
     effect: "none",
   });
+}
+
+/** The kernel has given it one with its first descriptor. Errors: `unavailable`. */
+async function beginWithoutCarrier(device: TunDevice): Promise<void> {
+  try {
+    device.setCarrier(false);
+  } catch (cause) {
+    await device.close();
+    const problem =
+      "TUN devices of this kernel have no carrier that can be set: in p2p mode Linux 5.0 is needed";
+    throw new DcoError("unavailable", problem, { effect: "none", cause });
+  }
 }
 
 async function createDevice(

@@ -3,7 +3,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { DcoInterface } from "../../../src/core/contract.ts";
-import { CIPHER_KEY_BYTES, CIPHERS, type KeyOptions } from "../../../src/core/model.ts";
+import { CIPHER_KEY_BYTES, type KeyOptions } from "../../../src/core/model.ts";
 import { group } from "../case.ts";
 import { freshDirection, freshKey } from "../keys.ts";
 import { assertNoEffect, firstItem, type Refusal } from "../refused.ts";
@@ -42,7 +42,7 @@ export const badKeyCases = group("bad input", [
     name: "a key whose length is not its cipher's is invalid, for every cipher and both directions",
     async run(world) {
       const { dco } = await openPeer(world);
-      const refusals = CIPHERS.flatMap((cipher) =>
+      const refusals = world.capabilities.ciphers.flatMap((cipher) =>
         LENGTHS.filter((length) => length !== CIPHER_KEY_BYTES[cipher]).flatMap((length) =>
           DIRECTIONS.flatMap((direction) => {
             const key = freshKey(1, "secondary", cipher);

@@ -207,6 +207,13 @@ export const badPeerCases = group("bad input", [
         call: () => dco.setPeer(1, change as SetPeerOptions),
       }));
       refusals.push({ what: "setPeer with nothing", field: "options", call: () => dco.setPeer(1, {}) });
+      if (world.capabilities.peerRoutes) {
+        refusals.push({
+          what: "setPeer with a route of a family that it has no VPN address of",
+          field: "routes[1]",
+          call: () => dco.setPeer(1, { routes: ["10.9.0.0/16", "fd00:9::/64"] }),
+        });
+      }
       if (world.capabilities.setRemote) {
         refusals.push({
           what: "setPeer with a local and a remote address of two families",

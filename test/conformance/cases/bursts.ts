@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import type { DcoInterface } from "../../../src/core/contract.ts";
 import type { DcoEvent } from "../../../src/core/model.ts";
 import { group } from "../case.ts";
-import { inTime } from "../expect.ts";
+import { eventually, inTime } from "../expect.ts";
+import { freshKey } from "../keys.ts";
 import { Recorder } from "../recorder.ts";
 import type { World } from "../world.ts";
 
@@ -85,6 +86,33 @@ export const burstCases = group("events", [
       const deleted = await events.next("peer-deleted", (event) => event.generation === generation);
       assert.equal(deleted.peer, 7);
       assert.equal(dco.closed, false);
+    },
+  },
+  {
+    name: "a thousand peers are added, keyed, listed and removed without a lost event",
+    timeoutMs: 240_000,
+    async run(world) {
+      const crowd = await openCrowd(world, 1000);
+      const { dco, events, ids } = crowd;
+      const done = (results: readonly { readonly ok: boolean }[]) =>
+        assert.equal(results.filter(({ ok }) => ok).length, ids.length);
+      done(await dco.installKeys(ids.map((peer) => ({ peer, key: freshKey() }))));
+      assert.equal((await dco.peers()).length, ids.length);
+      assert.equal((await dco.stats()).length, ids.length);
+      done(await dco.removePeers(ids));
+      assert.deepEqual(await dco.peers(), []);
+      await eventually(
+        "the end of all",
+        () => events.of("peer-deleted").length,
+        (ended) => ended === ids.length,
+      );
+      assertEndedOnce(crowd);
+      assert.deepEqual(events.of("overflow"), []);
+      const { finalStats } = world.capabilities;
+      for (const event of events.of("peer-deleted")) {
+        assert.equal(event.reason, "requested");
+        assert.equal(event.finalStats !== undefined, finalStats);
+      }
     },
   },
   {

@@ -12,14 +12,13 @@ import {
   readPackets,
   readRest,
 } from "../packets.ts";
-import { type Family, openEnd, openTunnel, outside, reachable } from "../tunnel.ts";
+import { type Family, openEnd, openTunnel, reachable } from "../tunnel.ts";
 import type { World } from "../world.ts";
 
 /** Two ends without peers. */
 async function twoEnds(world: World, options: { family?: Family; queueLimit?: number } = {}) {
   const { family = 4, queueLimit } = options;
-  const local = { address: outside(world.server, family), port: 1194 };
-  const transport = { local, ...(queueLimit !== undefined && { queueLimit }) };
+  const transport = queueLimit === undefined ? {} : { queueLimit };
   const server = await openEnd(world, world.server, { mode: "multipeer", host: 1, family, transport });
   const client = await openEnd(world, world.clients[0], { mode: "p2p", host: 2, family });
   return { server, client, to: reachable(server.site, server.transport, family) };

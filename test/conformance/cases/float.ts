@@ -21,7 +21,7 @@ function moves(family: 4 | 6) {
 }
 
 /** A tunnel whose ends are bound to no address, so that theirs can change. */
-async function floatingTunnel(world: World, family: 4 | 6, dualStack = false) {
+export async function floatingTunnel(world: World, family: 4 | 6, dualStack = false) {
   const any = family === 6 ? "::" : "0.0.0.0";
   const server = await openEnd(world, world.server, {
     mode: "multipeer",

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { group } from "../case.ts";
 import { eventually, rejects } from "../expect.ts";
-import { FREEBSD_ONLY, openRaw, runAt, startAt } from "../freebsd/raw.ts";
+import { FREEBSD_ONLY, openRaw, runAt, startAt, takeOutside } from "../freebsd/raw.ts";
 import { freshKey } from "../keys.ts";
 import { Recorder } from "../recorder.ts";
 import { assertReaches, connect, openEnd, openTunnel, SERVER_PORT } from "../tunnel.ts";
@@ -153,6 +153,41 @@ export const freebsdCases = group("FreeBSD", [
       await events.next("closed");
       assert.equal(dco.closed, true);
       assert.ok(await world.inspect(world.server, "dk-twin"), "the other is left alone");
+    },
+  },
+  {
+    ...FREEBSD_ONLY,
+    name: "an interface that is taken to another network stack is gone for its owner, and its peers have ended",
+    async run(world) {
+      const { server, client } = await openTunnel(world);
+      await assertReaches(world, client, server.vpn.ipv4);
+      const takeBack = await takeOutside(world.server, server.dco.name);
+      world.onClose(takeBack);
+      await server.events.next("interface-removed");
+      await server.events.next("closed");
+      assert.deepEqual(
+        server.events.of("peer-deleted").map(({ peer, reason }) => [peer, reason]),
+        [[1, "interface-removed"]],
+      );
+      assert.equal(server.dco.closed, true);
+    },
+  },
+  {
+    ...FREEBSD_ONLY,
+    name: "what names interfaces may have, the kernel and its tools take; others are refused before it is asked",
+    async run(world) {
+      const { server } = world;
+      for (const name of ["k", "dk.x-1_y", "D".repeat(15)]) {
+        const dco = await world.createInterface(server, { mode: "p2p", name });
+        assert.equal(dco.name, name);
+        assert.match(await runAt(server, "ifconfig", name), /groups: openvpn/);
+        await dco.close();
+      }
+      for (const name of ["", "1st", "-a", "a b", "a/b", "a%d", "a".repeat(16)]) {
+        const call = world.createInterface(server, { mode: "p2p", name });
+        await rejects(call, "invalid", { field: "name" });
+      }
+      assert.deepEqual(await world.driver.listInterfaces(server.extras), []);
     },
   },
   {

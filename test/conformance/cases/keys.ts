@@ -65,9 +65,10 @@ export const keyCases = group("keys", [
     async run(world) {
       const { server, client } = await openTunnel(world, { cipher: "aes-128-gcm" });
       const { dco } = server;
-      await installKeys(server, client, { slot: "secondary", keyId: 7, cipher: "chacha20-poly1305" });
+      const cipher = world.capabilities.ciphers.at(-1);
+      await installKeys(server, client, { slot: "secondary", keyId: 7, cipher });
       const old = { id: 0, cipher: "aes-128-gcm" };
-      const next = { id: 7, cipher: "chacha20-poly1305" };
+      const next = { id: 7, cipher };
       assert.deepEqual(await dco.keys(1), [
         { slot: "primary", ...old },
         { slot: "secondary", ...next },
@@ -91,9 +92,10 @@ export const keyCases = group("keys", [
       const { server, client } = await openTunnel(world);
       await installKeys(server, client, { keyId: 0 });
       await assertReaches(world, client, server.vpn.ipv4);
-      await installKeys(server, client, { keyId: 5, cipher: "chacha20-poly1305" });
+      const cipher = world.capabilities.ciphers.find((each) => each !== "aes-256-gcm");
+      await installKeys(server, client, { keyId: 5, cipher });
       await assertReaches(world, client, server.vpn.ipv4);
-      assert.deepEqual(await server.dco.keys(1), [{ slot: "primary", id: 5, cipher: "chacha20-poly1305" }]);
+      assert.deepEqual(await server.dco.keys(1), [{ slot: "primary", id: 5, cipher }]);
     },
   },
   {
@@ -177,6 +179,34 @@ export const keyCases = group("keys", [
       await assertSilent(world, client, server.vpn.ipv4);
       await installKeys(server, client, { keyId: 3 });
       await assertReaches(world, client, server.vpn.ipv4);
+    },
+  },
+  {
+    ...deletesKeys,
+    name: "with the primary emptied the secondary goes on decrypting, whatever its key id, and nothing is sent that could be read",
+    overTcp: true,
+    async run(world) {
+      const { server, client } = await openTunnel(world);
+      for (const [turn, next] of [1, 0, 2].entries()) {
+        await installKeys(server, client, { slot: "secondary", keyId: next });
+        // The client encrypts with what is the server's secondary.
+        await client.dco.swapKeys(1);
+        await client.dco.deleteKey(1, "secondary");
+        await server.dco.deleteKey(1, "primary");
+        const before = (await server.dco.stats())[0]?.tunnel?.rxPackets ?? 0n;
+        const heard = (await client.dco.stats())[0]?.tunnel?.rxPackets;
+        await assertSilent(world, client, server.vpn.ipv4);
+        const stats = async () => (await server.dco.stats())[0]?.tunnel?.rxPackets ?? 0n;
+        if (server.dco.capabilities.packetStats) assert.equal(await stats(), before + 2n, `turn ${turn}`);
+        assert.equal((await client.dco.stats())[0]?.tunnel?.rxPackets, heard);
+        assert.deepEqual(
+          (await server.dco.keys(1)).map(({ slot, id }) => [slot, id]),
+          [["secondary", next]],
+        );
+        // Now it is used, and what was in its place is gone.
+        await server.dco.swapKeys(1);
+        await assertReaches(world, client, server.vpn.ipv4);
+      }
     },
   },
   {

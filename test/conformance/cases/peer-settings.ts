@@ -100,7 +100,7 @@ export const peerSettingCases = group("peer settings", [
       const { server, client } = await openTunnel(world, { server: { keepalive }, client: { keepalive } });
       for (const end of [server, client]) {
         const stats = async () => (await end.dco.stats())[0];
-        const { linkStats, countsPings } = world.capabilities;
+        const { linkStats, countsPings } = end.dco.capabilities;
         const enough = await eventually("packets of the other end", stats, (now) => {
           // A kernel that counts one kind of packets only may count pings among them.
           const counted = linkStats ? now?.link : now?.tunnel;
@@ -135,7 +135,7 @@ export const peerSettingCases = group("peer settings", [
     async run(world) {
       const keepalive = { interval: 1, timeout: 3 };
       const { server, client } = await openTunnel(world, { server: { keepalive } });
-      if (!world.capabilities.disarmKeepalive) {
+      if (!server.dco.capabilities.disarmKeepalive) {
         const call = server.dco.setPeer(1, { keepalive: "off" });
         await rejects(call, "unsupported", { capability: "disarmKeepalive" });
         return;

@@ -9,7 +9,7 @@ import { connect, type End, openEnd } from "../tunnel.ts";
 import type { ForeignSocket, World } from "../world.ts";
 
 /** A tunnel whose client sends all its packets to somebody else, who may pass them on. */
-async function interceptedTunnel(
+export async function interceptedTunnel(
   world: World,
 ): Promise<{ server: End; client: End; between: ForeignSocket }> {
   const between = await world.openSocket(world.clients[2], 4);
@@ -20,7 +20,12 @@ async function interceptedTunnel(
 }
 
 /** Sends a ping from the client into the tunnel, and gives its encrypted packet. */
-async function capture(world: World, client: End, server: End, between: ForeignSocket): Promise<Uint8Array> {
+export async function capture(
+  world: World,
+  client: End,
+  server: End,
+  between: ForeignSocket,
+): Promise<Uint8Array> {
   const [packet] = await Promise.all([
     between.receive(),
     world.ping(client.site, server.vpn.ipv4, { count: 1, wait: 0.5 }),
@@ -60,6 +65,27 @@ export const protectionCases = group("protection", [
       assert.equal(await received(server, between), 2n);
       for (const packet of [first, second, first]) between.send(packet, to);
       assert.equal(await received(server, between), 2n);
+    },
+  },
+  {
+    name: "a packet that is sent again and one that was changed are counted in the link, and not in the tunnel",
+    needs: ({ replayProtection, linkStats, packetStats }) =>
+      replayProtection !== "disabled" && linkStats && packetStats ? undefined : "they are not counted",
+    async run(world) {
+      const { server, client, between } = await interceptedTunnel(world);
+      const to = server.transport.local as { address: string; port: number };
+      const first = await capture(world, client, server, between);
+      const second = await capture(world, client, server, between);
+      const forged = Uint8Array.from(second);
+      forged[30] = (forged[30] as number) ^ 1;
+      let bytes = 0;
+      for (const [at, packet] of [first, first, forged, forged, second].entries()) {
+        between.send(packet, to);
+        bytes += packet.length;
+        assert.equal(await received(server, between), at < 4 ? 1n : 2n);
+        const link = (await server.dco.stats())[0]?.link;
+        assert.deepEqual([link?.rxPackets, link?.rxBytes], [BigInt(at + 1), BigInt(bytes)]);
+      }
     },
   },
   {

@@ -13,7 +13,7 @@ import { LINUX_ONLY, namespaceOf } from "../linux/raw.ts";
 import type { World } from "../world.ts";
 
 /** One line of children/unprivileged.ts. */
-interface Tried {
+export interface Tried {
   readonly operation: string;
   readonly done?: true;
   readonly error?: { readonly code: DcoErrorCode; readonly message: string; readonly effect?: string };
@@ -26,7 +26,7 @@ async function tryAll(
 ): Promise<{ tried: Map<string, Tried>; lost: number }> {
   const [site, elsewhere] =
     how === "user" ? [world.server, world.clients[0]] : [world.clients[1], world.clients[2]];
-  const order = { how, address: site.ipv4, namespace: namespaceOf(elsewhere) };
+  const order = { how, address: site.ipv4, name: NAME, namespace: namespaceOf(elsewhere) };
   const by = how === "namespace" ? ["unshare", "--user", "--map-root-user", "--net"] : [];
   const child = new Child(world, site, "unprivileged", order, { by });
   const end = await child.end("the process without the right");
@@ -36,15 +36,20 @@ async function tryAll(
     [true, true],
     "interface and transport are closed",
   );
-  const tried = child.lines.flatMap((line) =>
+  const lost = Number(await child.told("lost"));
+  return { tried: readTried(child.lines), lost };
+}
+
+/** What the program says became of each verb. */
+export function readTried(lines: readonly string[]): Map<string, Tried> {
+  const tried = lines.flatMap((line) =>
     line.startsWith("verb ") ? [JSON.parse(line.slice(5)) as Tried] : [],
   );
-  const lost = Number(await child.told("lost"));
-  return { tried: new Map(tried.map((each) => [each.operation, each])), lost };
+  return new Map(tried.map((each) => [each.operation, each]));
 }
 
 /** Each of these verbs must have failed for want of the right, and have said which right. */
-function assertRefused(
+export function assertRefused(
   tried: ReadonlyMap<string, Tried>,
   operations: readonly string[],
   right: RegExp,
@@ -58,12 +63,13 @@ function assertRefused(
   }
 }
 
-function assertDone(tried: ReadonlyMap<string, Tried>, operations: readonly string[]): void {
+export function assertDone(tried: ReadonlyMap<string, Tried>, operations: readonly string[]): void {
   for (const operation of operations)
     assert.ok(tried.get(operation)?.done, `${operation}: ${tried.get(operation)?.error?.message}`);
 }
 
-const PEER_VERBS = [
+/** Verbs of an interface that the kernel's module answers. */
+export const PEER_VERBS = [
   "addPeer",
   "setPeer",
   "installKey",
@@ -75,6 +81,7 @@ const PEER_VERBS = [
   "stats",
   "removePeer",
 ];
+const NAME = "dk-rights";
 const RIGHT = /CAP_NET_ADMIN in the initial user namespace/;
 const ELSEWHERE = /^namespace: .*CAP_SYS_ADMIN/;
 
@@ -109,7 +116,7 @@ export const refusedRightsCases: Case[] = group("refusals", [
       const removed = await world.driver.cleanUp(world.server.extras);
       assert.deepEqual(
         removed.map(({ name }) => name),
-        ["dk-rights"],
+        [NAME],
       );
 
       // Root of a user namespace may have interfaces in its own network namespace, but no peers.

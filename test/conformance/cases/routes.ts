@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { group } from "../case.ts";
-import { rejects } from "../expect.ts";
+import { checkError, rejects } from "../expect.ts";
 import { SYSTEM } from "../needs.ts";
 import { assertReaches, type End, openTunnel } from "../tunnel.ts";
 import type { World } from "../world.ts";
@@ -41,6 +41,33 @@ export const routeCases = group("routes", [
       const { server: at, client } = await openTunnel(world, { server });
       for (const address of await putBehind(world, client, 1)) await assertReaches(world, at, address);
       await assertRoutes(world, at, [BEHIND4, BEHIND6]);
+    },
+  },
+  {
+    name: "another peer's VPN address as a prefix is exists, and so is a VPN address that is behind another peer",
+    needs: peerRoutes,
+    async run(world) {
+      const { server, client } = await openTunnel(world);
+      const { dco, transport } = server;
+      const peer = (id: number, ipv4: string) => ({
+        id,
+        transport,
+        remote: "192.0.2.99:1194",
+        vpn: { ipv4 },
+      });
+      const routes = [`${client.vpn.ipv4}/32`];
+      await rejects(dco.addPeer({ ...peer(2, "10.8.0.99"), routes }), "exists", { field: "routes" });
+      await dco.addPeer({ ...peer(2, "10.8.0.99"), routes: ["10.8.0.77"] });
+      await rejects(dco.setPeer(2, { routes }), "exists", { field: "routes", effect: "none" });
+      await rejects(dco.addPeer(peer(3, "10.8.0.77")), "exists", { field: "vpn", effect: "none" });
+      const [bulk] = await dco.addPeers([peer(3, "10.8.0.77")]);
+      assert.ok(bulk && !bulk.ok);
+      checkError(bulk.error, "exists", { field: "vpn" });
+      if (world.capabilities.setVpn)
+        await rejects(dco.setPeer(1, { vpn: { ipv4: "10.8.0.77" } }), "exists", { field: "vpn" });
+      await assertReaches(world, server, client.vpn.ipv4);
+      await dco.removePeer(2);
+      await dco.addPeer(peer(3, "10.8.0.77"));
     },
   },
   {

@@ -1,28 +1,29 @@
 /**
  * A process that tries every verb without the right to.
  *
- * Arguments: a JSON object { how, address, namespace }. How: `user`, it gives up being root once it has an interface
- * with a peer; `namespace`, it is root of a user namespace of its own already. Prints a line for each verb: `verb`,
- * and a JSON object { operation, done } or { operation, error }; then `lost`, and how often it was told that the
- * right is lost.
+ * Arguments: a JSON object { how, address, name, namespace }. How: `user`, it gives up being root once it has an
+ * interface with a peer; `namespace`, it is root of a user namespace of its own already; `jail`, it is root where that
+ * means nothing, and the interface is somebody else's. Prints a line for each verb: `verb`, and a JSON object
+ * { operation, done } or { operation, error }; then `lost`, and how often it was told that the right is lost.
  */
 import { flushCompileCache } from "node:module";
 import { inspect } from "node:util";
-import type { DcoInterface, Transport } from "../../../src/core/contract.ts";
+import type { DcoDriver, DcoInterface, Transport } from "../../../src/core/contract.ts";
 import { DcoError } from "../../../src/core/errors.ts";
-import { type LinuxDriver, openLinuxDriver } from "../../../src/linux/index.ts";
+import { openDriver } from "../../../src/index.ts";
 import { freshKey } from "../keys.ts";
 
 interface Order {
-  readonly how: "user" | "namespace";
+  readonly how: "user" | "namespace" | "jail";
   readonly address: string;
-  /** Another network namespace than this process's. */
-  readonly namespace: string;
+  /** The interface that is tried. */
+  readonly name: string;
+  /** On Linux: another network namespace than this process's. */
+  readonly namespace?: string;
 }
 
-const { how, address, namespace } = JSON.parse(process.argv[2] as string) as Order;
+const { how, address, name, namespace } = JSON.parse(process.argv[2] as string) as Order;
 const NOBODY = 65534;
-const NAME = "dk-rights";
 
 async function tries(operation: string, call: () => Promise<unknown>): Promise<void> {
   const outcome = await call().then(
@@ -38,7 +39,7 @@ function peerOf(transport: Transport, id: number) {
 
 async function interfaceVerbs(dco: DcoInterface, transport: Transport): Promise<void> {
   await tries("addPeer", () => dco.addPeer(peerOf(transport, 9)));
-  await tries("setPeer", () => dco.setPeer(1, { remote: "192.0.2.98:1194" }));
+  await tries("setPeer", () => dco.setPeer(1, { keepalive: { interval: 20, timeout: 90 } }));
   await tries("installKey", () => dco.installKey(1, freshKey(1, "secondary")));
   await tries("swapKeys", () => dco.swapKeys(1));
   await tries("deleteKey", () => dco.deleteKey(1, "primary"));
@@ -50,42 +51,55 @@ async function interfaceVerbs(dco: DcoInterface, transport: Transport): Promise<
   await tries("removePeer", () => dco.removePeer(1));
 }
 
-async function driverVerbs(driver: LinuxDriver): Promise<void> {
+async function driverVerbs(driver: DcoDriver): Promise<void> {
   await tries("createInterface", () => driver.createInterface({ mode: "p2p" }));
-  await tries("createInterface elsewhere", () => driver.createInterface({ mode: "p2p", namespace }));
-  await tries("adoptInterface", () => driver.adoptInterface(NAME));
-  await tries("observe", () => driver.adoptInterface(NAME, { role: "observer" }));
-  await tries("replace", () => driver.createInterface({ mode: "p2p", name: NAME, onExisting: "replace" }));
-  await tries("deleteInterface", () => driver.deleteInterface(NAME));
+  if (namespace !== undefined) {
+    const there: object = { namespace };
+    await tries("createInterface elsewhere", () => driver.createInterface({ mode: "p2p", ...there }));
+  }
+  await tries("adoptInterface", () => driver.adoptInterface(name));
+  if (driver.capabilities.observe) {
+    await tries("observe", () => driver.adoptInterface(name, { role: "observer" }));
+  }
+  await tries("replace", () => driver.createInterface({ mode: "p2p", name, onExisting: "replace" }));
+  await tries("deleteInterface", () => driver.deleteInterface(name));
   await tries("listInterfaces", () => driver.listInterfaces());
   await tries("cleanUp", () => driver.cleanUp());
 }
 
-const first = await openLinuxDriver();
-flushCompileCache();
-const dco = await first.createInterface({ mode: "multipeer", name: NAME });
-const local = { address: how === "user" ? address : "0.0.0.0", port: 0 };
-const transport = await dco.openTransport({ protocol: "udp", local });
-let lost = 0;
-const reading = (async () => {
-  for await (const { type } of dco.events()) if (type === "permission-lost") lost++;
-})();
-if (how === "user") {
-  await dco.addPeer(peerOf(transport, 1));
-  await dco.installKey(1, freshKey());
-  await dco.installKey(1, freshKey(2, "secondary"));
-  process.setgroups?.([]);
-  process.setgid?.(NOBODY);
-  process.setuid?.(NOBODY);
+async function secondDriver(): Promise<void> {
+  let second: DcoDriver | undefined;
+  await tries("openDriver", async () => {
+    second = await openDriver();
+  });
+  if (second) await driverVerbs(second);
+  await tries("close of the second driver", async () => second?.close());
 }
-await interfaceVerbs(dco, transport);
-let second: LinuxDriver | undefined;
-await tries("openDriver", async () => {
-  second = await openLinuxDriver();
-});
-if (second) await driverVerbs(second);
-await tries("close of the second driver", async () => second?.close());
-await tries("close", () => first.close());
-await reading;
-process.stdout.write(`lost ${lost}\n`);
-process.stdout.write(`closed ${JSON.stringify([dco.closed, transport.closed])}\n`);
+
+async function withInterface(): Promise<void> {
+  const first = await openDriver();
+  flushCompileCache?.();
+  const dco = await first.createInterface({ mode: "multipeer", name });
+  const local = { address: how === "user" ? address : "0.0.0.0", port: 0 };
+  const transport = await dco.openTransport({ protocol: "udp", local });
+  let lost = 0;
+  const reading = (async () => {
+    for await (const { type } of dco.events()) if (type === "permission-lost") lost++;
+  })();
+  if (how === "user") {
+    await dco.addPeer(peerOf(transport, 1));
+    await dco.installKey(1, freshKey());
+    await dco.installKey(1, freshKey(2, "secondary"));
+    process.setgroups?.([]);
+    process.setgid?.(NOBODY);
+    process.setuid?.(NOBODY);
+  }
+  await interfaceVerbs(dco, transport);
+  await secondDriver();
+  await tries("close", () => first.close());
+  await reading;
+  process.stdout.write(`lost ${lost}\n`);
+  process.stdout.write(`closed ${JSON.stringify([dco.closed, transport.closed])}\n`);
+}
+
+await (how === "jail" ? secondDriver() : withInterface());

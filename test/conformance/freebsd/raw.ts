@@ -54,3 +54,21 @@ export async function startAt(
 export function runAt(site: Site, file: string, ...args: string[]): Promise<string> {
   return run("jexec", [(site as FreebsdSite).jail, file, ...args]);
 }
+
+/** Runs a program of `children/` at a site, to its end; the lines that it printed. */
+export async function programAt(site: Site, name: string, order: unknown): Promise<string[]> {
+  return (await runAt(site, process.execPath, program(name), JSON.stringify(order))).split("\n");
+}
+
+/** As `programAt`, in a jail that has this system's own network stack. */
+export async function runJailed(name: string, order: unknown): Promise<string[]> {
+  const jail = ["-c", "path=/", "ip4=inherit", "ip6=inherit"];
+  const command = [`command=${process.execPath}`, program(name), JSON.stringify(order)];
+  return (await run("jail", [...jail, ...command])).split("\n");
+}
+
+/** Takes an interface of a site to this system's own network stack; what is returned destroys it there. */
+export async function takeOutside(site: Site, name: string): Promise<() => Promise<unknown>> {
+  await run("ifconfig", [name, "-vnet", (site as FreebsdSite).jail]);
+  return () => run("ifconfig", [name, "destroy"]);
+}

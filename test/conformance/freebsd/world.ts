@@ -7,6 +7,7 @@ import type { DcoDriver, DcoInterface } from "../../../src/core/contract.ts";
 import { DcoError } from "../../../src/core/errors.ts";
 import type { CreateInterfaceOptions, InterfaceConfig } from "../../../src/core/model.ts";
 import { Cleanups } from "../cleanups.ts";
+import { MOST_UNDER_WAY } from "../linux/ping.ts";
 import type { ClosableWorld, ForeignOwner, ForeignSocket, PingOptions, Site } from "../world.ts";
 import type { FreebsdSite, Network } from "./network.ts";
 import { startPing } from "./ping.ts";
@@ -22,6 +23,8 @@ export class FreebsdWorld implements ClosableWorld {
   readonly protocol = "udp";
   readonly server: FreebsdSite;
   readonly clients: readonly [FreebsdSite, FreebsdSite, FreebsdSite];
+  /** Pings that need not be answered when they are stopped. */
+  protected readonly mostUnderWay: number = MOST_UNDER_WAY;
   readonly #network: Network;
   readonly #open: () => Promise<DcoDriver>;
   readonly #cleanups = new Cleanups();
@@ -86,7 +89,7 @@ export class FreebsdWorld implements ClosableWorld {
   }
 
   async startPing(from: Site, to: string, options: PingOptions = {}) {
-    const ping = startPing(this.#network.at(from), to, options);
+    const ping = startPing(this.#network.at(from), to, options, this.mostUnderWay);
     this.onClose(() => ping.stop().catch(() => {}));
     return ping;
   }

@@ -11,6 +11,7 @@ import type {
   TransportProtocol,
 } from "../../../src/core/model.ts";
 import { Cleanups } from "../cleanups.ts";
+import { pingOneByOne } from "../pings.ts";
 import type {
   ClosableWorld,
   ForeignListener,
@@ -96,20 +97,10 @@ export class LinuxWorld implements ClosableWorld {
     return startPing(this.#network.at(from), to, { count: 3, ...options }).stop();
   }
 
-  /**
-   * Where it is this process that carries the packets: after the first answer the program waits for others no longer than
-   * twice as long as that took.
-   */
-  protected async pingOneByOne(from: Site, to: string, options: PingOptions): Promise<PingResult> {
-    const { count = 3 } = options;
-    const total = { sent: 0, received: 0, output: "" };
-    for (let n = 0; n < count; n++) {
-      const one = await startPing(this.#network.at(from), to, { ...options, count: 1 }).stop();
-      total.sent += one.sent;
-      total.received += one.received;
-      total.output += one.output;
-    }
-    return total;
+  /** Where it is this process that carries the packets. */
+  protected pingOneByOne(from: Site, to: string, options: PingOptions): Promise<PingResult> {
+    const ping = (one: PingOptions) => startPing(this.#network.at(from), to, one).stop();
+    return pingOneByOne(options, ping);
   }
 
   async startPing(from: Site, to: string, options: PingOptions = {}) {

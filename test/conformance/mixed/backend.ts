@@ -11,89 +11,63 @@ import type {
 } from "../../../src/core/backend.ts";
 import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { InterfaceInfo } from "../../../src/core/model.ts";
-import { WireTracer } from "../../../src/core/trace.ts";
-import { loadFfi } from "../../../src/ffi/index.ts";
-import { createPosix } from "../../../src/ffi/posix.ts";
-import { LinuxBackend } from "../../../src/linux/backend.ts";
-import { userspaceCapabilities } from "../../../src/userspace/capabilities.ts";
 import { Registry } from "../../../src/userspace/registry.ts";
-import { type Device, PlacedBackend } from "./placed.ts";
+import { bothOf } from "../both.ts";
+import type { Site } from "../world.ts";
+import type { MixedBackends } from "./platform.ts";
 
-/** Bytes of room for events, as `openDriver` has it. */
-const EVENT_BUFFER = 8 * 1024 * 1024;
-
-/** What both can do, where a case asks the driver rather than an interface. */
-function bothOf(one: Capabilities, other: Capabilities): Capabilities {
-  const both: Record<string, unknown> = { ...one };
-  for (const [name, value] of Object.entries(other)) {
-    const mine = both[name];
-    if (typeof mine === "boolean") both[name] = mine && value;
-    else if (Array.isArray(mine)) both[name] = mine.filter((each) => (value as unknown[]).includes(each));
-  }
-  // Either end may tell by looking.
-  return { ...(both as unknown as Capabilities), floatEvent: one.floatEvent, eventQueue: undefined };
-}
-
-/** See the module's comment. A site is where the option `namespace` says. */
+/** See the module's comment. */
 export class MixedBackend implements BackendDriver {
   readonly info;
   readonly capabilities: Capabilities;
   readonly rules: BackendRules;
-  readonly #linux: LinuxBackend;
-  readonly #userspace: ReadonlyMap<string, PlacedBackend>;
+  readonly #siteOf: MixedBackends["siteOf"];
+  readonly #kernel: BackendDriver;
+  readonly #userspace: ReadonlyMap<unknown, ReturnType<MixedBackends["openUserspace"]>>;
 
-  private constructor(linux: LinuxBackend, userspace: ReadonlyMap<string, PlacedBackend>, device: Device) {
-    this.#linux = linux;
-    this.#userspace = userspace;
-    this.info = linux.info;
-    this.rules = linux.rules;
-    const facts = { tun: device === "tun", tunDevice: true, nativeSockets: true, chacha20: true };
-    this.capabilities = bothOf(linux.capabilities, userspaceCapabilities(facts));
+  private constructor(
+    kernel: BackendDriver,
+    { siteOf, openUserspace, userspaceCapabilities }: MixedBackends,
+    userspaceAt: readonly Site[],
+    firstPacketId: number,
+  ) {
+    this.#siteOf = siteOf;
+    this.#kernel = kernel;
+    this.#userspace = new Map(
+      userspaceAt.map(({ extras }) => {
+        const site = siteOf(extras as Extras);
+        return [site, openUserspace(site, { registry: new Registry(), firstPacketId })];
+      }),
+    );
+    this.info = kernel.info;
+    this.rules = kernel.rules;
+    this.capabilities = bothOf(kernel.capabilities, userspaceCapabilities);
   }
 
   /**
-   * @param userspaceAt namespaces of the sites with the userspace backend
-   * @param device what its interfaces are
+   * @param userspaceAt the sites with the userspace backend
    * @param firstPacketId of its keys
    */
   static async open(
-    userspaceAt: readonly string[],
-    device: Device,
+    backends: MixedBackends,
+    userspaceAt: readonly Site[],
     firstPacketId = 1,
   ): Promise<MixedBackend> {
-    const ffi = loadFfi();
-    const posix = createPosix(ffi);
-    const system = {
-      ffi,
-      posix,
-      tracer: new WireTracer(undefined),
-      eventTransport: "auto",
-      eventBuffer: EVENT_BUFFER,
-    } as const;
-    const linux = await LinuxBackend.open(system, "auto");
-    const userspace = userspaceAt.map((namespace) => {
-      const placed = new PlacedBackend(posix, device, { registry: new Registry(), firstPacketId });
-      return [namespace, placed] as const;
-    });
-    return new MixedBackend(linux, new Map(userspace), device);
+    return new MixedBackend(await backends.openKernel(), backends, userspaceAt, firstPacketId);
   }
 
   async createInterface(
     request: CreateInterfaceRequest,
     signal: AbortSignal | undefined,
   ): Promise<BackendInterface> {
-    const userspace = this.#userspace.get(request.extras["namespace"] as string);
-    if (userspace === undefined) {
-      const made = await this.#linux.createInterface(request);
-      return Object.defineProperty(made, "capabilities", { value: this.#linux.capabilities });
-    }
-    const made = await userspace.createInterface(request);
-    signal?.throwIfAborted();
-    return made;
+    const userspace = this.#userspace.get(this.#siteOf(request.extras));
+    if (userspace) return userspace.createInterface(request);
+    const made = await this.#kernel.createInterface(request, signal);
+    return Object.defineProperty(made, "capabilities", { value: this.#kernel.capabilities });
   }
 
-  adoptInterface(request: AdoptInterfaceRequest): Promise<BackendInterface> {
-    return this.#linux.adoptInterface(request);
+  adoptInterface(request: AdoptInterfaceRequest, signal: AbortSignal | undefined): Promise<BackendInterface> {
+    return this.#kernel.adoptInterface(request, signal);
   }
 
   listInterfaces(extras: Extras): Promise<InterfaceInfo[]> {
@@ -105,10 +79,10 @@ export class MixedBackend implements BackendDriver {
   }
 
   close(): Promise<void> {
-    return this.#linux.close();
+    return this.#kernel.close();
   }
 
   #at(extras: Extras): Pick<BackendDriver, "listInterfaces" | "deleteInterface"> {
-    return this.#userspace.get(extras["namespace"] as string) ?? this.#linux;
+    return this.#userspace.get(this.#siteOf(extras)) ?? this.#kernel;
   }
 }

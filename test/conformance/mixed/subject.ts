@@ -5,12 +5,11 @@
 import { CoreDriver } from "../../../src/core/driver.ts";
 import type { TransportProtocol } from "../../../src/core/model.ts";
 import type { Case } from "../case.ts";
-import { Network } from "../linux/network.ts";
-import { openLinuxSubject } from "../linux/subject.ts";
 import type { Subject } from "../world.ts";
 import { MixedBackend } from "./backend.ts";
+import { openMixedFreebsd } from "./freebsd.ts";
+import { openMixedLinux } from "./linux.ts";
 import type { Device } from "./placed.ts";
-import { MixedWorld, type OpenMixed } from "./world.ts";
 
 /** Groups of cases in which packets go from one end to the other. */
 const GROUPS = [
@@ -46,29 +45,31 @@ export async function openMixedSubject(
   protocol: TransportProtocol,
   variant: string,
 ): Promise<Subject> {
-  // Says what is missing, if something is.
-  const linux = await openLinuxSubject("auto");
-  await linux.close();
-  const network = await Network.create();
-  const at = network.sites.filter(({ name }) => (name === "server") === (userspace === "server"));
-  const namespaces = at.map(({ namespace }) => namespace);
-  const open: OpenMixed = async (firstPacketId) =>
-    new CoreDriver(await MixedBackend.open(namespaces, device, firstPacketId));
+  const platform = await (process.platform === "freebsd"
+    ? openMixedFreebsd()
+    : openMixedLinux(device, protocol));
+  const userspaceAt = platform.sites.filter(({ name }) => (name === "server") === (userspace === "server"));
+  const open = async (firstPacketId?: number) =>
+    new CoreDriver(await MixedBackend.open(platform.backends, userspaceAt, firstPacketId));
   const probe = await open();
   const { capabilities } = probe;
   await probe.close();
-  const names = at.map(({ name }) => name);
+  const makeWorld = async (firstPacketId?: number) => {
+    const { droppedAt } = platform;
+    const parts = { userspaceAt, device, open: () => open(), again: makeWorld, droppedAt };
+    return platform.makeWorld(await open(firstPacketId), parts);
+  };
   return {
     name: "mixed",
-    version: linux.version,
+    version: platform.version,
     capabilities,
     variant,
     description: [
-      ...linux.description,
-      `the userspace backend${device === "tun" ? " with TUN devices" : ""} is at ${names.join(", ")}, the kernel elsewhere`,
+      ...platform.description,
+      `the userspace backend${device === "tun" ? " with TUN devices" : ""} is at ${userspaceAt.map(({ name }) => name).join(", ")}, the kernel elsewhere`,
     ],
-    open: async () => new MixedWorld(network, await open(), open, protocol, names, device),
-    leftovers: () => network.takeInterfaces(),
-    close: () => network.close(),
+    open: () => makeWorld(),
+    leftovers: () => platform.leftovers(),
+    close: () => platform.close(),
   };
 }

@@ -13,7 +13,6 @@ import type {
   TransportProtocol,
 } from "../../../src/core/model.ts";
 import type { UserspaceExtras } from "../../../src/userspace/index.ts";
-import type { DatagramSockets } from "../../../src/userspace/udp-transport.ts";
 import { Cleanups } from "../cleanups.ts";
 import { inTime } from "../expect.ts";
 import type { Place } from "../linux/place.ts";
@@ -29,9 +28,22 @@ import type {
   SystemInterface,
   World,
 } from "../world.ts";
-import { SECOND } from "./clock.ts";
-import { makeSite, SitesBackend, type UserspaceSite } from "./sites.ts";
+import { fastClock } from "./clock.ts";
+import { type MakeHost, makeSite, SitesBackend, type UserspaceSite } from "./sites.ts";
 import { acceptStreams, connectStream } from "./streams.ts";
+
+/** What a world is made of. */
+export interface UserspaceWorldParts {
+  /** The first three numbers of the sites' addresses, of loopback. */
+  readonly network: string;
+  readonly protocol: TransportProtocol;
+  /** How many times faster than the real one the clock goes. */
+  readonly haste: number;
+  readonly server: MakeHost;
+  readonly clients: MakeHost;
+  /** The site whose backend is under test. */
+  readonly judged: "server" | "client1";
+}
 
 /** Sockets can be had with their descriptors, to give them to a transport. */
 const HAS_DESCRIPTORS = process.platform === "linux";
@@ -44,29 +56,25 @@ function placeOf({ ipv4, ipv6 }: Site): Place {
 /** See {@link ClosableWorld}. */
 export class UserspaceWorld implements ClosableWorld {
   readonly driver: DcoDriver;
-  readonly second = SECOND;
+  readonly second: number;
   readonly protocol: TransportProtocol;
   readonly server: UserspaceSite;
   readonly clients: readonly [UserspaceSite, UserspaceSite, UserspaceSite];
   readonly #network: string;
-  readonly #sockets: DatagramSockets;
+  readonly #judged: string;
   readonly #cleanups = new Cleanups();
   #nextAddress = 100;
 
-  /**
-   * @param network the first three numbers of the sites' addresses, of loopback
-   * @param sockets whose UDP sockets the backend has
-   */
-  constructor(network: string, protocol: TransportProtocol, sockets: DatagramSockets) {
+  constructor({ network, protocol, haste, server, clients, judged }: UserspaceWorldParts) {
     this.#network = network;
-    this.#sockets = sockets;
+    this.#judged = judged;
     this.protocol = protocol;
-    this.server = makeSite("server", `${network}.1`);
-    this.clients = [2, 3, 4].map((last) => makeSite(`client${last - 1}`, `${network}.${last}`)) as [
-      UserspaceSite,
-      UserspaceSite,
-      UserspaceSite,
-    ];
+    this.second = 1000 / haste;
+    const clock = fastClock(haste);
+    this.server = makeSite("server", `${network}.1`, server(clock));
+    this.clients = [2, 3, 4].map((last) =>
+      makeSite(`client${last - 1}`, `${network}.${last}`, clients(clock)),
+    ) as [UserspaceSite, UserspaceSite, UserspaceSite];
     this.driver = this.#driver();
   }
 
@@ -75,10 +83,14 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   /** Interfaces that are still there. */
-  get interfaces(): string[] {
-    return [this.server, ...this.clients].flatMap(({ name, registry }) =>
-      registry.all().map((each) => `interface ${each.name} at ${name}`),
-    );
+  async interfaces(): Promise<string[]> {
+    const found: string[] = [];
+    for (const { name: site, backends } of [this.server, ...this.clients]) {
+      const backend = backends.openBackend();
+      for (const { name } of await backend.listInterfaces({})) found.push(`interface ${name} at ${site}`);
+      await backend.close();
+    }
+    return found;
   }
 
   /** The same world, with drivers whose keys begin with this packet id. */
@@ -141,11 +153,10 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   async inspect(site: Site, name: string): Promise<SystemInterface | undefined> {
-    const { registry, host } = this.#at(site);
-    const found = registry.get(name)?.info;
+    const found = (await this.driver.listInterfaces(site.extras)).find((each) => each.name === name);
     if (found === undefined) return undefined;
     const { up, mtu } = found;
-    return { up, mtu, addresses: host.addressesOf(name).sort(), routes: [] };
+    return { up, mtu, addresses: this.#at(site).host.addressesOf(name).sort(), routes: [] };
   }
 
   /** By another driver: there are no other means. */
@@ -220,9 +231,9 @@ export class UserspaceWorld implements ClosableWorld {
   }
 
   #driver(firstPacketId?: number): DcoDriver {
-    const driver = new CoreDriver(
-      new SitesBackend([this.server, ...this.clients], firstPacketId, this.#sockets),
-    );
+    const options = firstPacketId === undefined ? {} : { firstPacketId };
+    const sites = [this.server, ...this.clients];
+    const driver = new CoreDriver(new SitesBackend(sites, this.#judged, options));
     this.onClose(() => driver.close());
     return driver;
   }

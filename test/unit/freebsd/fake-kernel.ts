@@ -56,6 +56,10 @@ export class FakeKernel {
   readonly traced: WireEntry[] = [];
   /** Refusals by command, once each. */
   readonly refusals = new Map<string, string>();
+  /** Bytes that were last offered for an answer, by command. */
+  readonly rooms = new Map<string, number>();
+  /** Refusals of requests about one peer. */
+  refuseAt: (command: string, id: number) => string | undefined = () => undefined;
   /** Older kernels say that it went well. */
   addsNothing = false;
   flags = 0;
@@ -122,10 +126,10 @@ export class FakeKernel {
     const list = bytes === undefined ? [] : decodeList(bytes);
     if (bytes) this.requests.push(bytes);
     this.log.push([command, list]);
-    const refusal = this.refusals.get(command);
+    const id = Number(nvGet(list, "peerid", "number") ?? -1n);
+    const refusal = this.refusals.get(command) ?? this.refuseAt(command, id);
     this.refusals.delete(command);
     if (refusal) throw refuse(refusal);
-    const id = Number(nvGet(list, "peerid", "number") ?? -1n);
     if (command === "START_VPN") this.flags |= IFF_UP | IFF_RUNNING;
     if (command === "NEW_PEER" && !this.addsNothing) this.ids.add(id);
     if (command !== "DEL_PEER") return;
@@ -140,6 +144,7 @@ export class FakeKernel {
     if (refusal) throw refuse(refusal);
     const reply = encodeList(this.#reply(command));
     const room = this.#bytesOf(argument);
+    this.rooms.set(command, room?.length ?? 0);
     if (room === undefined || reply.length > room.length) throw refuse("ENOSPC");
     room.set(reply);
     argument.writeBigUInt64LE(BigInt(reply.length), 24);

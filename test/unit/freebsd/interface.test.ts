@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { freebsdCapabilities } from "../../../src/freebsd/capabilities.ts";
 import { IFF_UP } from "../../../src/freebsd/ioctl.ts";
-import { nvBinary, nvNested, nvNumber } from "../../../src/freebsd/nvlist/list.ts";
+import { nvBinary, nvGet, nvNested, nvNumber } from "../../../src/freebsd/nvlist/list.ts";
 import { OvpnInterface } from "../../../src/freebsd/ovpn-interface.ts";
 import type { Stacks } from "../../../src/freebsd/stack.ts";
 import { freshKey, turns } from "../core/support.ts";
@@ -241,4 +241,74 @@ test("a peer whose end was told to somebody else ends here too, once, as externa
   await turns();
   expect(ofType(events, "peer-deleted")).toMatchObject([{ peer: 5, reason: "external" }]);
   expect(await dco.peers()).toEqual([]);
+});
+
+test("many peers and keys at once: a refusal is that of one, and every request that held a key is zeroed", async () => {
+  const { dco, kernel } = await setUp();
+  const transport = await dco.openTransport(udp);
+  const ids = Array.from({ length: 100 }, (_, id) => id);
+  kernel.refuseAt = (command, id) => (command !== "DEL_PEER" && id === 70 ? "EEXIST" : undefined);
+  const added = await dco.addPeers(
+    ids.map((id) => ({ id, transport, remote, vpn: { ipv4: `10.8.1.${id}` } })),
+  );
+  expect(added.flatMap(({ ok }, id) => (ok ? [] : [id]))).toEqual([70]);
+  expect(added[70]).toMatchObject({ error: { code: "exists", native: { name: "EEXIST" }, effect: "none" } });
+  expect(await dco.peers()).toHaveLength(99);
+
+  kernel.refuseAt = (command, id) => (command === "NEW_KEY" && id === 3 ? "EOPNOTSUPP" : undefined);
+  const keyed = await dco.installKeys(ids.slice(0, 10).map((peer) => ({ peer, key: freshKey() })));
+  expect(keyed.flatMap(({ ok }, id) => (ok ? [] : [id]))).toEqual([3]);
+  for (const request of kernel.requests) expect(request.every((byte) => byte === 0)).toBe(true);
+  await dco.installKeys(ids.slice(0, 3).map((peer) => ({ peer, key: freshKey("secondary", 1) })));
+  kernel.refuseAt = (command, id) => (command === "SWAP_KEYS" && id === 1 ? "ENOENT" : undefined);
+  const swapped = await dco.swapKeysOf([0, 1, 2]);
+  expect(swapped.map(({ ok }) => ok)).toEqual([true, false, true]);
+});
+
+test("a primary that is emptied beside a key of id 0 gets one that nobody has, until it is used again", async () => {
+  const { dco, kernel } = await withPeer();
+  const keyIds = () =>
+    kernel.log.flatMap(([command, list]) =>
+      command === "NEW_KEY" || command === "DEL_KEY"
+        ? [[command, ...["slot", "keyid"].map((name) => Number(nvGet(list, name, "number") ?? -1n))]]
+        : [],
+    );
+  await dco.installKey(5, freshKey("primary", 1));
+  await dco.installKey(5, freshKey("secondary", 0));
+  await dco.deleteKey(5, "primary");
+  expect(keyIds().at(-1)).toEqual(["NEW_KEY", 0, 7]);
+  expect(await dco.keys(5)).toMatchObject([{ slot: "secondary", id: 0 }]);
+  await dco.deleteKey(5, "secondary");
+  expect(keyIds().slice(-2)).toEqual([
+    ["DEL_KEY", 0, -1],
+    ["DEL_KEY", 1, -1],
+  ]);
+  await dco.installKey(5, freshKey("primary", 0));
+  await dco.installKey(5, freshKey("secondary", 2));
+  await dco.deleteKey(5, "primary");
+  expect(keyIds().at(-1)).toEqual(["DEL_KEY", 0, -1]);
+  await dco.swapKeys(5);
+  await dco.installKey(5, freshKey("secondary", 0));
+  await dco.deleteKey(5, "primary");
+  await dco.swapKeys(5);
+  // What nobody has is in the secondary slot now, where it does no harm.
+  await dco.deleteKey(5, "primary");
+  expect(keyIds().at(-1)).toEqual(["DEL_KEY", 0, -1]);
+});
+
+test("events are asked for with room for the largest: the kernel takes one from its queue before it looks", async () => {
+  const { kernel, wake } = await withPeer();
+  kernel.queue.push(deletion(5, 1));
+  wake();
+  await turns();
+  expect(kernel.rooms.get("GET_PKT")).toBeGreaterThanOrEqual(4096);
+});
+
+test("before FreeBSD 14.4 peers have no local address, and do not move", () => {
+  const capabilities = freebsdCapabilities({ floats: false, replayProtection: true });
+  expect(capabilities).toMatchObject({
+    peerLocalAddress: false,
+    floatEvent: "none",
+    replayProtection: "enabled",
+  });
 });

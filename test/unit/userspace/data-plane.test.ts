@@ -55,6 +55,29 @@ describe("packets", () => {
     expect(["10.8.0.3", "10.8.0.9", "10.77.1.1", "11.1.1.1"].map(idOf)).toEqual([1, 2, 1, undefined]);
   });
 
+  test("find their peer by way of a VPN address, where no peer's own prefix is longer", () => {
+    const server = new TestPlane("multipeer");
+    const prefix = (text: string, length: number) => ({ ...at("1.2.3.4:5"), bytes: ip(text), length });
+    server.add(1, { vpn4: ip("10.8.0.2"), routes: [prefix("10.0.0.0", 8), prefix("10.55.7.0", 24)] });
+    server.add(2, { vpn4: ip("10.8.0.3"), vpn6: ip("fd00:8::3") });
+    const [forServer] = keyPair();
+    for (const id of [1, 2]) server.plane.installKey(id, { ...forServer, id });
+    const idOf = (to: string) => {
+      server.plane.transmit(inner(to.includes(":") ? "::1" : "9.9.9.9", to));
+      return server.take().map((packet) => packet.readUInt32BE(0) & 0xffffff)[0];
+    };
+    const destinations = ["10.55.1.1", "10.55.7.1", "10.56.0.1", "fd00:55::1", "10.8.0.2", "172.16.0.1"];
+    expect(destinations.map(idOf)).toEqual([1, 1, 1, undefined, 1, undefined]);
+    server.plane.setGateways([
+      { destination: prefix("10.55.0.0", 16), via: ip("10.8.0.3") },
+      { destination: prefix("fd00:55::", 64), via: ip("fd00:8::3") },
+      { destination: prefix("172.16.0.0", 12), via: ip("10.8.0.99") },
+    ]);
+    expect(destinations.map(idOf)).toEqual([2, 1, 1, 2, 1, undefined]);
+    server.plane.setGateways([]);
+    expect(destinations.map(idOf)).toEqual([1, 1, 1, undefined, 1, undefined]);
+  });
+
   test("of a source that is not the peer's are dropped in multipeer mode, and taken in p2p mode", () => {
     const { server, client } = tunnel();
     client.plane.transmit(inner("10.8.0.77", "10.8.0.1"));
