@@ -28,9 +28,6 @@ type Plugin = NonNullable<Options["esbuildPlugins"]>[number];
 const stamp = inRoot("build", "dist.stamp");
 const started = new Date();
 
-/** Of the backend that this release does not have there is only a plan, to which nothing leads. */
-const PLANNED = /^src[/\\]linux[/\\]legacy/;
-
 /** Leaves imports of the other source files as imports, of what those become. */
 const keepModules: Plugin = {
   name: "keep-modules",
@@ -43,7 +40,7 @@ const keepModules: Plugin = {
 
 async function buildCode(format: "esm" | "cjs"): Promise<void> {
   const outDir = inRoot("dist", format);
-  const sources = globSync("src/**/*.ts").filter((path) => !path.endsWith(".d.ts") && !PLANNED.test(path));
+  const sources = globSync("src/**/*.ts").filter((path) => !path.endsWith(".d.ts"));
   await build({
     config: false,
     silent: true,

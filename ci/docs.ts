@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { Capabilities } from "../src/core/capabilities.ts";
 import { freebsdCapabilities } from "../src/freebsd/capabilities.ts";
 import { ovpnCapabilities } from "../src/linux/capabilities.ts";
-import { legacyCapabilities } from "../src/linux/legacy-capabilities.ts";
+import { legacyCapabilities } from "../src/linux/legacy/capabilities.ts";
 import { userspaceCapabilities } from "../src/userspace/capabilities.ts";
 import { windowsCapabilities } from "../src/windows/capabilities.ts";
 import { inRoot } from "./paths.ts";

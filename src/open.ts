@@ -10,7 +10,10 @@ import { INT_MAX, readBoolean, readChoice, readFields, readInteger, readSignal }
 
 /** Options of {@link openDriver}. */
 export interface OpenDriverOptions extends CallOptions {
-  /** Default `auto`: the kernel backend of this platform; see `allowUserspace`. */
+  /**
+   * Default `auto`: the kernel backend of this platform; see `allowUserspace`. On Linux that is the in-tree module
+   * (`linux`), else the out-of-tree `ovpn-dco-v2` (`linux-legacy`).
+   */
   readonly backend?: "auto" | BackendName;
   /**
    * `auto` may choose the userspace backend where the kernel's cannot be used: no module, no right, no native calls.
@@ -126,6 +129,7 @@ async function openKernel(
   if (process.platform !== platform) {
     throw new DcoError("unavailable", `the ${chosen} backend does not run on ${process.platform}`);
   }
+  const module = backend === "linux" || backend === "linux-legacy" ? backend : "auto";
   if (chosen === "freebsd") {
     const { openFreebsdDriver } = await import("./freebsd/open.ts");
     return openFreebsdDriver({ ffi: linux?.ffi, trace: linux?.trace });
@@ -135,12 +139,13 @@ async function openKernel(
     return openWindowsDriver({ trace: linux?.trace });
   }
   const { openLinuxDriver } = await import("./linux/open.ts");
-  return openLinuxDriver(linux);
+  return openLinuxDriver({ ...linux, module });
 }
 
 /** Where the backends of this release run. */
 const PLATFORMS: Readonly<Partial<Record<BackendName, NodeJS.Platform>>> = {
   linux: "linux",
+  "linux-legacy": "linux",
   freebsd: "freebsd",
   windows: "win32",
 };

@@ -1,6 +1,7 @@
 /** The suites of `npm test`. Each runs, prints as it goes, and returns its counts. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { inRoot } from "../paths.ts";
+import { runInMachine } from "./machine.ts";
 import { type Ended, run } from "./process.ts";
 
 /** What a suite counted. */
@@ -115,51 +116,44 @@ export async function wineTests(): Promise<SuiteResult> {
 }
 
 /** The behaviour cases on a real kernel, in a virtual machine. */
-export async function behaviour(pattern: string): Promise<SuiteResult> {
-  const cases = inRoot("test", "conformance", "run.ts");
-  if (!existsSync(cases)) return broken("test/conformance/run.ts is not there");
+export async function behaviour(kernel: string): Promise<SuiteResult> {
   const counted = new ClosingLine();
-  // The guest's own word for the kernel that it runs.
-  const script = 'echo "# kernel $(uname -r)"; exec "$@"';
-  const vm = [
-    "--kernel",
-    pattern,
-    "--timeout",
-    "1300",
-    "--",
-    "sh",
-    "-c",
-    script,
-    "sh",
-    node,
-    FOR_EMULATION,
-    cases,
-  ];
-  let begun = false;
-  const attempt = () =>
-    run("bash", [inRoot("ci", "vm", "run"), ...vm], {
-      seconds: 1400,
-      onLine: (line) => {
-        begun ||= line.startsWith("TAP version");
-        counted.read(line);
-      },
-    });
-  let ended = await attempt();
-  if (!begun && ended.status === CRASHED) {
-    console.log("# Node crashed while it loaded the cases; it is started once more, see docs/development.md");
-    ended = await attempt();
-  }
+  const ended = await runInMachine({ kernel, seconds: 1300, onLine: (line) => counted.read(line) });
   return counted.result(ended);
 }
 
-/**
- * Node strips types with WebAssembly, and under emulation it crashes now and then in V8's code for what has become hot
- * there: that is not made better, which costs nothing noticeable. See docs/development.md.
- */
-const FOR_EMULATION = "--no-wasm-tier-up";
+/** Those groups of the cases that depend on the module; the rest is the same code as on the in-tree one. */
+const LEGACY_GROUPS = [
+  "driver",
+  "adopt",
+  "transports",
+  "tcp frames",
+  "tcp ends",
+  "peers",
+  "peer settings",
+  "keys",
+  "statistics",
+  "events",
+  "float",
+];
 
-/** What a shell makes of SIGSEGV. */
-const CRASHED = 139;
+/** The kernel of Debian 12, where most users of the out-of-tree module are. */
+const LEGACY_KERNEL = "6.1";
+
+/** A part of the behaviour cases on the out-of-tree module: `npm run test:kernels` runs all. */
+export async function legacyBehaviour(): Promise<SuiteResult> {
+  const counted = new ClosingLine();
+  const ended = await runInMachine({
+    kernel: LEGACY_KERNEL,
+    legacy: true,
+    arguments: ["--groups", LEGACY_GROUPS.join()],
+    seconds: 900,
+    onLine: (line) => counted.read(line),
+  });
+  const { omitted = [], ...result } = counted.result(ended);
+  const others = `the other groups of cases, which npm run test:kernels -- legacy runs (run: ${LEGACY_GROUPS.join(", ")})`;
+  return { ...result, omitted: [...omitted, others] };
+}
 
 /** Prints the lines of a runner as they come, but for the closing one, whose counts the summary gives. */
 class ClosingLine {

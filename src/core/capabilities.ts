@@ -87,6 +87,8 @@ export interface Capabilities {
   readonly linkStats: boolean;
   /** Packet counters besides bytes. */
   readonly packetStats: boolean;
+  /** Pings of the keepalive are counted in the tunnel's counters as well. */
+  readonly countsPings: boolean;
   /** `peer()` and `peers()` give what the kernel has. Else they are what this process did. */
   readonly readPeers: boolean;
   /** The kernel tells which peers it has, so that those of an adopted interface are found. */
@@ -104,8 +106,10 @@ export interface Capabilities {
   readonly systemInterface: boolean;
   /** `createInterface({ device: "tun" })` of the userspace backend: an interface that is the operating system's. */
   readonly tunDevice: boolean;
-  /** An interface outlives the process that made it, with its peers. */
+  /** An interface outlives the process that made it. */
   readonly survivesProcess: boolean;
+  /** Peers of such an interface stay when their process dies: the kernel keeps the socket. Else they go with it. */
+  readonly peersSurviveProcess: boolean;
   /** `adoptInterface` as owner. */
   readonly adoptInterface: boolean;
   /** `adoptInterface({ role: "observer" })`. */

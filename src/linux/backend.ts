@@ -1,5 +1,5 @@
 /**
- * The Linux backend: interfaces of the in-tree module `ovpn`.
+ * The Linux backend: interfaces of the in-tree module `ovpn`, or of the out-of-tree `ovpn-dco-v2`.
  */
 import type {
   AdoptInterfaceRequest,
@@ -16,15 +16,12 @@ import type { LinkInfo } from "../netlink/codec/link.ts";
 import { findLink, removeLink, requireLink } from "../netlink/links.ts";
 import { nameProblem } from "../netlink/names.ts";
 import { type NamespaceInput, namespaceProblem } from "../netlink/namespace.ts";
-import { ovpnCapabilities } from "./capabilities.ts";
 import { Contexts, type NamespaceContext, type System } from "./context.ts";
-import { type OvpnFamily, resolveOvpn } from "./family.ts";
+import { type DcoModule, resolveModule, type WantedModule } from "./family.ts";
+import { moduleFormat } from "./formats.ts";
 import { createModeLink, linkMode, listLinks, takeOver } from "./links.ts";
 import { OvpnInterface } from "./ovpn-interface.ts";
 import { markProblem } from "./socket-options.ts";
-
-/** The kind of our links. */
-const KIND = "ovpn";
 
 const namespaceRule = { namespace: namespaceProblem };
 
@@ -55,27 +52,27 @@ export class LinuxBackend implements BackendDriver {
   readonly #system: System;
   readonly #contexts: Contexts;
   readonly #home: NamespaceContext;
-  readonly #ovpn: OvpnFamily;
+  readonly #module: DcoModule;
   readonly #warmCiphers = new Set<string>();
 
-  private constructor(system: System, contexts: Contexts, home: NamespaceContext, ovpn: OvpnFamily) {
+  private constructor(system: System, contexts: Contexts, home: NamespaceContext, module: DcoModule) {
     this.#system = system;
     this.#contexts = contexts;
     this.#home = home;
-    this.#ovpn = ovpn;
-    this.info = ovpn.info;
-    this.capabilities = ovpnCapabilities(ovpn.has71);
+    this.#module = module;
+    this.info = module.info;
+    this.capabilities = module.capabilities();
   }
 
   /** Errors: `unavailable` (no module). */
-  static async open(system: System): Promise<LinuxBackend> {
+  static async open(system: System, wanted: WantedModule): Promise<LinuxBackend> {
     let group = 0;
     const contexts = new Contexts(system, () => group);
     const home = contexts.acquire(undefined);
     try {
-      const ovpn = await resolveOvpn(home.genlLanes);
-      group = ovpn.group;
-      return new LinuxBackend(system, contexts, home, ovpn);
+      const module = await resolveModule(home.genlLanes, wanted);
+      group = module.group;
+      return new LinuxBackend(system, contexts, home, module);
     } catch (error) {
       await contexts.release(home);
       throw error;
@@ -87,37 +84,40 @@ export class LinuxBackend implements BackendDriver {
       const { name, mode, onExisting } = request;
       const existing = name === undefined ? undefined : findLink(context, { name });
       if (existing && onExisting !== "fail") {
-        const link = requireLink(context, existing.name, KIND);
+        const link = requireLink(context, existing.name, this.#kind);
         if (onExisting === "adopt") {
-          checkMode(link, mode);
+          this.#checkMode(context, link, mode);
           takeOver(context, link);
-          return this.#interface(context, link, false);
+          return this.#interface(context, link, mode, false);
         }
         await removeLink(context, link.index);
       } else if (existing) {
-        const kind = existing.kind === KIND ? "" : ` (of kind ${existing.kind ?? "none"})`;
+        const kind = existing.kind === this.#kind ? "" : ` (of kind ${existing.kind ?? "none"})`;
         throw new DcoError("exists", `there is an interface ${name} already${kind}`, { effect: "none" });
       }
-      return this.#interface(context, await createModeLink(context, KIND, mode, name), true);
+      return this.#interface(context, await createModeLink(context, this.#kind, mode, name), mode, true);
     });
   }
 
   adoptInterface(request: AdoptInterfaceRequest): Promise<BackendInterface> {
     return this.#inContext(request.extras, async (context) => {
-      const link = requireLink(context, request.name, KIND);
-      if (request.mode !== undefined) checkMode(link, request.mode);
+      const link = requireLink(context, request.name, this.#kind);
+      const mode = this.#checkMode(context, link, request.mode);
       if (request.role === "owner") takeOver(context, link);
-      return this.#interface(context, link, false);
+      return this.#interface(context, link, mode, false);
     });
   }
 
   listInterfaces(extras: Extras): Promise<InterfaceInfo[]> {
-    return this.#within(extras, (context) => listLinks(context, KIND));
+    return this.#within(extras, async (context) => {
+      const links = await listLinks(context, this.#kind);
+      return links.map((link) => ({ ...link, mode: link.mode ?? this.#askedMode(context, link.index) }));
+    });
   }
 
   deleteInterface(name: string, extras: Extras, index?: number): Promise<void> {
     return this.#within(extras, async (context) => {
-      const link = requireLink(context, name, KIND);
+      const link = requireLink(context, name, this.#kind);
       if (index !== undefined && link.index !== index) {
         throw new DcoError("not-found", `interface ${name} is another by now`, { effect: "none" });
       }
@@ -129,17 +129,53 @@ export class LinuxBackend implements BackendDriver {
     return this.#contexts.release(this.#home);
   }
 
-  #interface(context: NamespaceContext, link: LinkInfo, created: boolean): OvpnInterface {
+  get #kind(): string {
+    return this.#module.codec.linkKind;
+  }
+
+  #interface(
+    context: NamespaceContext,
+    link: LinkInfo,
+    mode: InterfaceMode,
+    created: boolean,
+  ): OvpnInterface {
+    const { codec, family } = this.#module;
     return new OvpnInterface({
       system: this.#system,
       contexts: this.#contexts,
       context,
-      family: this.#ovpn.family.id,
+      codec,
+      family,
       link,
+      mode,
       created,
-      capabilities: this.capabilities,
+      capabilities: this.#module.capabilities(mode),
       warmCiphers: this.#warmCiphers,
     });
+  }
+
+  /** The mode that an interface has. Errors: `invalid` if it is not the wanted one. */
+  #checkMode(context: NamespaceContext, link: LinkInfo, wanted: InterfaceMode | undefined): InterfaceMode {
+    const mode = linkMode(link) ?? this.#askedMode(context, link.index) ?? wanted ?? "p2p";
+    if (wanted === undefined || mode === wanted) return mode;
+    throw new DcoError("invalid", `mode: interface ${link.name} is a ${mode} one`, {
+      field: "mode",
+      effect: "none",
+    });
+  }
+
+  /** Of a link that does not tell its mode: by how a request is refused. Undefined without the right to ask. */
+  #askedMode({ genl }: NamespaceContext, ifindex: number): InterfaceMode | undefined {
+    const { codec, family } = this.#module;
+    try {
+      genl.request(moduleFormat(codec, family), (to, seq) => codec.modeProbe?.(to, { family, ifindex }, seq));
+    } catch (error) {
+      const refusal = DcoError.is(error) ? error.native?.name : undefined;
+      if (refusal === "EINVAL") return "multipeer";
+      if (refusal === "ENOTSOCK") return "p2p";
+      if (refusal !== "EPERM" && refusal !== "ENODEV") throw error;
+    }
+    return undefined;
   }
 
   /** The interface that comes out keeps the context. */
@@ -164,13 +200,4 @@ export class LinuxBackend implements BackendDriver {
       await this.#contexts.release(context);
     }
   }
-}
-
-function checkMode(link: LinkInfo, wanted: InterfaceMode): void {
-  const is = linkMode(link);
-  if (is === wanted) return;
-  throw new DcoError("invalid", `mode: interface ${link.name} is a ${is} one`, {
-    field: "mode",
-    effect: "none",
-  });
 }

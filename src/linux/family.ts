@@ -3,59 +3,101 @@
  */
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
+import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError } from "../core/errors.ts";
-import type { DriverInfo } from "../core/model.ts";
+import type { DriverInfo, InterfaceMode } from "../core/model.ts";
 import { decodeFamily, type GenlFamily, getFamily, getPolicy } from "../netlink/codec/genl.ts";
 import { PolicySet } from "../netlink/codec/policy.ts";
 import { CTRL_FORMAT } from "../netlink/formats.ts";
 import type { Lanes } from "../netlink/lanes.ts";
-import { OVPN, OVPN_COMMANDS, PEER } from "./ovpn/messages.ts";
+import { ovpnCapabilities } from "./capabilities.ts";
+import type { ModuleCodec } from "./codec.ts";
+import { legacyCapabilities } from "./legacy/capabilities.ts";
+import { LEGACY_CODEC } from "./legacy/codec.ts";
+import { FIRST_FAMILY, LEGACY_FAMILY } from "./legacy/messages.ts";
+import { OVPN_CODEC } from "./ovpn/codec.ts";
+import { OVPN, OVPN_COMMANDS, OVPN_FAMILY, OVPN_GROUP, PEER } from "./ovpn/messages.ts";
 
-/** Names of the generic netlink families, newest first. */
-const IN_TREE = "ovpn";
-const LEGACY = ["ovpn-dco-v2", "ovpn-dco"];
+/** Which module is wanted: `auto` is the in-tree one, or `ovpn-dco-v2` where that is all there is. */
+export type WantedModule = "auto" | "linux" | "linux-legacy";
 
-/** The resolved family `ovpn`. */
-export interface OvpnFamily {
-  readonly family: GenlFamily;
+/** The module that was found. */
+export interface DcoModule {
+  readonly codec: ModuleCodec;
+  /** Number of its generic netlink family. */
+  readonly family: number;
   /** Number of the multicast group `peers`. */
   readonly group: number;
-  /** The kernel knows tx-id and tells of floats: from 7.1 on, or a backport of it. */
-  readonly has71: boolean;
+  /** @param mode of one interface; without it, what at least one mode can do */
+  capabilities(mode?: InterfaceMode): Capabilities;
   readonly info: DriverInfo;
 }
 
 /**
- * Looks the family up, which loads its module if it can be loaded.
+ * Looks the families up, which loads their modules if they can be loaded.
  *
- * Errors: `unavailable`, with what to install.
+ * Errors: `unavailable`, with the families that are there, and what to install.
  */
-export async function resolveOvpn(lanes: Lanes): Promise<OvpnFamily> {
-  const family = await lookUp(lanes, IN_TREE);
-  if (family === undefined) {
-    for (const name of LEGACY) {
-      if (await lookUp(lanes, name)) throw onlyLegacy(name);
-    }
-    throw missing();
+export async function resolveModule(lanes: Lanes, wanted: WantedModule): Promise<DcoModule> {
+  if (wanted !== "linux-legacy") {
+    const family = await lookUp(lanes, OVPN_FAMILY);
+    if (family) return inTree(lanes, family, wanted);
   }
-  const group = family.groups["peers"];
-  if (group === undefined) throw new DcoError("protocol", "the family ovpn has no multicast group peers");
-  const version = backportsVersion();
+  const legacy = await lookUp(lanes, LEGACY_FAMILY);
+  if (legacy && wanted !== "linux") return outOfTree(legacy, wanted);
+  const others = legacy ? [LEGACY_FAMILY] : [];
+  if (wanted === "linux-legacy" && (await lookUp(lanes, OVPN_FAMILY))) others.push(OVPN_FAMILY);
+  if (await lookUp(lanes, FIRST_FAMILY)) others.push(FIRST_FAMILY);
+  throw missing(wanted, others);
+}
+
+async function inTree(lanes: Lanes, family: GenlFamily, wanted: WantedModule): Promise<DcoModule> {
+  const has71 = await knowsTxId(lanes, family.id);
+  const version = moduleVersion("ovpn");
   return {
-    family,
-    group,
-    has71: await knowsTxId(lanes, family.id),
+    codec: OVPN_CODEC,
+    family: family.id,
+    group: groupOf(family),
+    capabilities: () => ovpnCapabilities(has71),
     info: {
       backend: "linux",
       module: "ovpn",
       version: version ?? release(),
       kernel: release(),
       reason:
-        version === undefined
+        (version === undefined
           ? "the kernel has the generic netlink family ovpn"
-          : `the out-of-tree module ovpn (ovpn-backports ${version}) gives the generic netlink family ovpn`,
+          : `the out-of-tree module ovpn (ovpn-backports ${version}) gives the generic netlink family ovpn`) +
+        (wanted === "linux" ? ", and it was asked for by name" : ""),
     },
   };
+}
+
+function outOfTree(family: GenlFamily, wanted: WantedModule): DcoModule {
+  return {
+    codec: LEGACY_CODEC,
+    family: family.id,
+    group: groupOf(family),
+    capabilities: legacyCapabilities,
+    info: {
+      backend: "linux-legacy",
+      module: LEGACY_FAMILY,
+      version: moduleVersion("ovpn_dco_v2") ?? "unknown",
+      kernel: release(),
+      reason:
+        `the out-of-tree module gives the generic netlink family ${LEGACY_FAMILY}` +
+        (wanted === "auto"
+          ? `, and the kernel has no family ${OVPN_FAMILY}`
+          : ", and it was asked for by name"),
+    },
+  };
+}
+
+function groupOf({ name, groups }: GenlFamily): number {
+  const group = groups[OVPN_GROUP];
+  if (group === undefined)
+    throw new DcoError("protocol", `the family ${name} has no multicast group ${OVPN_GROUP}`);
+  return group;
 }
 
 async function lookUp(lanes: Lanes, name: string): Promise<GenlFamily | undefined> {
@@ -78,27 +120,41 @@ async function knowsTxId(lanes: Lanes, family: number): Promise<boolean> {
   return policies.find(OVPN_COMMANDS.peerNew, [OVPN.peer.number, PEER.txId.number]) !== undefined;
 }
 
-/** Only the out-of-tree module has a version file of its own. */
-function backportsVersion(): string | undefined {
+/** Only out-of-tree modules have a version of their own. */
+function moduleVersion(module: string): string | undefined {
   try {
-    return readFileSync("/sys/module/ovpn/version", "utf8").trim();
+    return readFileSync(`/sys/module/${module}/version`, "utf8").trim();
   } catch {
     return undefined;
   }
 }
 
-function missing(): DcoError {
+const WHAT_TO_INSTALL: Readonly<Record<WantedModule, string>> = {
+  auto:
+    "DCO is part of Linux 6.16 and later (module ovpn, CONFIG_OVPN); older kernels need the module of ovpn-backports, " +
+    "or ovpn-dco-v2 (Debian's openvpn-dco-dkms). Install one of them, or load it: modprobe ovpn, or modprobe ovpn-dco-v2",
+  linux:
+    "the module ovpn is part of Linux 6.16 and later (CONFIG_OVPN); older kernels need that of ovpn-backports. " +
+    "Install one of them, or load it with: modprobe ovpn",
+  "linux-legacy": "install ovpn-dco-v2 (Debian's openvpn-dco-dkms), or load it with: modprobe ovpn-dco-v2",
+};
+
+/** What to do with a module of another family. */
+const OF_OTHERS: Readonly<Record<string, string>> = {
+  [OVPN_FAMILY]: "the backend linux drives it",
+  [LEGACY_FAMILY]: "the backend linux-legacy drives it",
+  [FIRST_FAMILY]:
+    "the first generation of the out-of-tree module, up to v0.1.20230206, which dcokit does not drive; its successor " +
+    "is ovpn-dco-v2",
+};
+
+function missing(wanted: WantedModule, others: readonly string[]): DcoError {
+  const which = wanted === "auto" ? "DCO module that dcokit can use" : `module ${NAMES[wanted]}`;
+  const there = others.map((name) => `; it has the family ${name} (${OF_OTHERS[name]})`).join("");
   return new DcoError(
     "unavailable",
-    `kernel ${release()} has no DCO module: it is part of Linux 6.16 and later (module ovpn, CONFIG_OVPN); ` +
-      "older kernels need the module of ovpn-backports. Install such a kernel, or load the module with: modprobe ovpn",
+    `kernel ${release()} has no ${which}${there}. What to do: ${WHAT_TO_INSTALL[wanted]}`,
   );
 }
 
-function onlyLegacy(name: string): DcoError {
-  return new DcoError(
-    "unavailable",
-    `this kernel has only the older DCO module (family ${name}), which this release does not drive; ` +
-      "install Linux 6.16 or later, or the module of ovpn-backports",
-  );
-}
+const NAMES = { linux: "ovpn", "linux-legacy": "ovpn-dco-v2" } as const;

@@ -3,9 +3,9 @@
  */
 import { genlKinds } from "../netlink/codec/kinds.ts";
 import type { FamilyFormat } from "../netlink/formats.ts";
-import { OVPN_KIND } from "./ovpn/describe.ts";
+import type { ModuleCodec } from "./codec.ts";
 
-/** The in-tree family, whose number the kernel chose. */
-export function ovpnFormat(family: number): FamilyFormat {
-  return { name: "ovpn", kinds: genlKinds(new Map([[family, OVPN_KIND]])) };
+/** A module's family, whose number the kernel chose. */
+export function moduleFormat({ family: name, kind }: ModuleCodec, family: number): FamilyFormat {
+  return { name, kinds: genlKinds(new Map([[family, kind]])) };
 }

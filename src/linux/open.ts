@@ -9,9 +9,15 @@ import { createPosix } from "../ffi/posix.ts";
 import { EVENT_BUFFER_BYTES, type EventTransport } from "../netlink/event-socket.ts";
 import { LinuxBackend } from "./backend.ts";
 import type { LinuxDriver } from "./driver.ts";
+import type { WantedModule } from "./family.ts";
 
 /** Options of {@link openLinuxDriver}. */
 export interface OpenLinuxDriverOptions {
+  /**
+   * `linux` is the in-tree module `ovpn` (or that of ovpn-backports), `linux-legacy` the out-of-tree `ovpn-dco-v2`,
+   * `auto` the first of them that is there. Default `auto`.
+   */
+  readonly module?: WantedModule | undefined;
   readonly ffi?: "koffi" | "ffi-rs" | undefined;
   readonly eventTransport?: EventTransport | undefined;
   /** Bytes of the kernel's buffer for events, of each network namespace in use. Default {@link EVENT_BUFFER_BYTES}. */
@@ -19,16 +25,17 @@ export interface OpenLinuxDriverOptions {
   readonly trace?: WireTrace | undefined;
 }
 
-/** Opens the driver of the in-tree module `ovpn`, typed with what Linux has besides. Errors: `unavailable`. */
+/** Opens the driver of a DCO module, typed with what Linux has besides. Errors: `unavailable`. */
 export async function openLinuxDriver(options: OpenLinuxDriverOptions = {}): Promise<LinuxDriver> {
   const ffi = loadFfi(options.ffi);
-  const backend = await LinuxBackend.open({
+  const system = {
     ffi,
     posix: createPosix(ffi),
     tracer: new WireTracer(options.trace),
     eventTransport: options.eventTransport ?? "auto",
     eventBuffer: options.eventBuffer ?? EVENT_BUFFER_BYTES,
     background: createBackgroundSender(ffi),
-  });
+  };
+  const backend = await LinuxBackend.open(system, options.module ?? "auto");
   return new CoreDriver(backend) as LinuxDriver;
 }

@@ -8,8 +8,10 @@ import type { Endpoint } from "../core/model.ts";
 import type { WireTracer } from "../core/trace.ts";
 import { describeDatagram } from "../netlink/codec/describe.ts";
 import { parseDatagram } from "../netlink/codec/message.ts";
-import { ovpnFormat } from "./formats.ts";
-import { decodeNotification, type OvpnNotification } from "./ovpn/replies.ts";
+import type { ModuleCodec } from "./codec.ts";
+import { moduleFormat } from "./formats.ts";
+import type { OvpnNotification } from "./ovpn/replies.ts";
+import type { OvpnTarget } from "./ovpn/requests.ts";
 
 /**
  * Reads the datagrams of the group `peers` and hands on what is about the interface `ifindex`.
@@ -18,12 +20,19 @@ import { decodeNotification, type OvpnNotification } from "./ovpn/replies.ts";
  * an interface of another namespace may have the same number. So every event is in doubt, and core asks the kernel.
  */
 export class PeerNotifications {
+  readonly #codec: ModuleCodec;
   readonly #family: number;
   readonly #ifindex: number;
   readonly #sink: BackendEventSink;
   readonly #tracer: WireTracer;
 
-  constructor(family: number, ifindex: number, sink: BackendEventSink, tracer: WireTracer) {
+  constructor(
+    codec: ModuleCodec,
+    { family, ifindex }: OvpnTarget,
+    sink: BackendEventSink,
+    tracer: WireTracer,
+  ) {
+    this.#codec = codec;
     this.#family = family;
     this.#ifindex = ifindex;
     this.#sink = sink;
@@ -34,7 +43,7 @@ export class PeerNotifications {
     try {
       for (const message of parseDatagram(datagram)) {
         if (message.type !== this.#family) continue;
-        const notification = decodeNotification(message);
+        const notification = this.#codec.decodeNotification(message);
         if ("ifindex" in notification && notification.ifindex !== this.#ifindex) continue;
         if (this.#tracer.wanted) this.#trace(datagram);
         const event = toEvent(notification);
@@ -47,7 +56,10 @@ export class PeerNotifications {
   }
 
   #trace(datagram: Uint8Array): void {
-    for (const { hex, ...message } of describeDatagram(datagram, ovpnFormat(this.#family).kinds)) {
+    for (const { hex, ...message } of describeDatagram(
+      datagram,
+      moduleFormat(this.#codec, this.#family).kinds,
+    )) {
       this.#tracer.write({ backend: "linux", direction: "event", message, hex });
     }
   }

@@ -1,8 +1,9 @@
 /**
- * One interface of the in-tree module `ovpn`.
+ * One interface of a DCO module: of the in-tree one, or of another by its codec.
  */
 import type {
   AddPeerRequest,
+  BackendEvent,
   BackendEventSink,
   BackendInterface,
   BackendListener,
@@ -21,29 +22,20 @@ import type {
 } from "../core/backend.ts";
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError, withEffect } from "../core/errors.ts";
-import { chain, type Maybe } from "../core/maybe.ts";
+import { chain, type Maybe, settle } from "../core/maybe.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Pace } from "../core/pace.ts";
 import type { LinkInfo } from "../netlink/codec/link.ts";
+import type { NetlinkMessage } from "../netlink/codec/message.ts";
 import { Configuration } from "../netlink/configure.ts";
 import { LANES } from "../netlink/lanes.ts";
 import { LinkWatch } from "../netlink/link-watch.ts";
-import { removeLink } from "../netlink/links.ts";
+import { findLink, removeLink } from "../netlink/links.ts";
 import type { Build, Decode } from "../netlink/netlink-socket.ts";
+import type { ModuleCodec } from "./codec.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
-import { linkMode } from "./links.ts";
-import { decodeCounters } from "./ovpn/counters-reply.ts";
-import { decodePeer } from "./ovpn/peer-reply.ts";
-import {
-  type NewPeer,
-  type OvpnTarget,
-  peerDel,
-  peerDump,
-  peerGet,
-  peerNew,
-  peerSet,
-} from "./ovpn/requests.ts";
+import type { NewPeer, OvpnTarget } from "./ovpn/requests.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
 import { type KeyItem, OvpnKeys } from "./ovpn-keys.ts";
 import { peerOf, statsOf, withScope } from "./ovpn-peers.ts";
@@ -51,7 +43,8 @@ import { OvpnRequests } from "./ovpn-requests.ts";
 import { OvpnTransports } from "./ovpn-transports.ts";
 import { boundSource, settingsOf } from "./peer-settings.ts";
 import { TcpTransport } from "./tcp-transport.ts";
-import type { UdpTransport } from "./udp-transport.ts";
+import { HeldUdpTransport, type UdpTransport } from "./udp-transport.ts";
+import { VpnAddresses } from "./vpn-addresses.ts";
 
 /** What an interface is made of. */
 export interface OvpnInterfaceParts {
@@ -59,8 +52,11 @@ export interface OvpnInterfaceParts {
   readonly contexts: Contexts;
   /** Acquired for this interface, which releases it. */
   readonly context: NamespaceContext;
+  readonly codec: ModuleCodec;
+  /** The number of the module's generic netlink family. */
   readonly family: number;
   readonly link: LinkInfo;
+  readonly mode: InterfaceMode;
   readonly created: boolean;
   readonly capabilities: Capabilities;
   /** Ciphers whose kernel modules are loaded. Shared by the interfaces of a driver. */
@@ -77,6 +73,10 @@ interface KnownPeer {
   readonly scopeId: number | undefined;
 }
 
+/** How long, and how often, is looked whether all peers of an interface that is gone have ended. */
+const LAST_ENDS_MS = 1000;
+const LAST_ENDS_POLL_MS = 5;
+
 /** Most peers have none: they share this. */
 const NO_ROUTES: readonly IpPrefix[] = [];
 
@@ -92,7 +92,9 @@ export class OvpnInterface implements BackendInterface {
   readonly index: number;
   readonly mode: InterfaceMode;
   readonly created: boolean;
+  readonly capabilities: Capabilities;
   readonly #parts: OvpnInterfaceParts;
+  readonly #codec: ModuleCodec;
   readonly #context: NamespaceContext;
   readonly #target: OvpnTarget;
   readonly #requests: OvpnRequests;
@@ -104,6 +106,8 @@ export class OvpnInterface implements BackendInterface {
   readonly #peers = new Map<number, KnownPeer>();
   /** The ids of peers that somebody else added. */
   readonly #strangers = new Set<number>();
+  /** What the module does not look at by itself. */
+  readonly #vpnAddresses: VpnAddresses | undefined;
   /** Counts what makes the kernel's list of peers another. */
   #changes = 0;
   #sink: BackendEventSink | undefined;
@@ -112,42 +116,68 @@ export class OvpnInterface implements BackendInterface {
   #closing: Promise<void> | undefined;
 
   constructor(parts: OvpnInterfaceParts) {
-    const { system, contexts, context, family, link } = parts;
+    const { system, contexts, context, codec, family, link } = parts;
     this.#parts = parts;
+    this.#codec = codec;
     this.#context = context;
     this.name = link.name;
     this.index = link.index;
-    this.mode = linkMode(link) ?? "p2p";
+    this.mode = parts.mode;
     this.created = parts.created;
+    this.capabilities = parts.capabilities;
     this.#target = { family, ifindex: link.index };
     this.#configuration = new Configuration(context, link.index);
     this.#link = new LinkWatch(context, link, this.#configuration);
-    this.#requests = new OvpnRequests(context, this.#target, link.name, (message) =>
+    this.#requests = new OvpnRequests(context, codec, this.#target, link.name, (message) =>
       this.#sink?.({ type: "permission-lost", message }),
     );
     this.#keys = new OvpnKeys(this.#requests, parts.warmCiphers);
-    this.#transports = new OvpnTransports(system, contexts, context, {
+    this.#transports = new OvpnTransports(system, contexts, context, codec.sockets, {
       onDatagram: (datagram) => this.#notifications?.take(datagram),
       onOverflow: (lost) => this.#sink?.({ type: "overflow", lost }),
     });
+    if (!codec.refusesSameVpn && this.mode === "multipeer") this.#vpnAddresses = new VpnAddresses();
   }
 
   async start(sink: BackendEventSink): Promise<void> {
     this.#sink = sink;
-    this.#notifications = new PeerNotifications(
-      this.#target.family,
-      this.index,
-      sink,
-      this.#parts.system.tracer,
-    );
-    if (this.#parts.capabilities.floatEvent === "poll") {
+    const { tracer } = this.#parts.system;
+    const told: BackendEventSink = (event) => sink(this.#corrected(event));
+    this.#notifications = new PeerNotifications(this.#codec, this.#target, told, tracer);
+    if (this.capabilities.floatEvent === "poll") {
       this.#floatWatch = new FloatWatch(
         () => this.peers(),
         (peer, remote) => sink({ type: "peer-floated", peer, remote }),
       );
     }
-    this.#link.start(sink);
+    this.#link.start((event) => {
+      if (event.type === "interface-removed") this.#afterLastEnds(() => sink(event));
+      else sink(event);
+    });
     this.#transports.start();
+  }
+
+  /** A p2p peer that somebody else's has taken the place of is told as if the link went, which it did not. */
+  #corrected(event: BackendEvent): BackendEvent {
+    if (event.type !== "peer-deleted" || event.reason !== "teardown" || this.mode !== "p2p") return event;
+    try {
+      const isThere = findLink(this.#context, { index: this.index }) !== undefined;
+      return isThere ? { ...event, reason: "userspace" } : event;
+    } catch {
+      return event;
+    }
+  }
+
+  /** A module that releases peers by a work queue tells of their ends after the kernel has told of the link's. */
+  #afterLastEnds(tell: () => void): void {
+    const deadline = performance.now() + LAST_ENDS_MS;
+    const look = () => {
+      const isOver = this.#closing || this.#peers.size + this.#strangers.size === 0;
+      if (isOver || performance.now() > deadline) tell();
+      else setTimeout(look, LAST_ENDS_POLL_MS).unref();
+    };
+    if (this.#codec.sockets === "framed") tell();
+    else look();
   }
 
   async configure(request: ConfigureRequest): Promise<void> {
@@ -174,8 +204,15 @@ export class OvpnInterface implements BackendInterface {
   addPeer(request: AddPeerRequest, transport: BackendTransport): Maybe<void> {
     const socket = transport as UdpTransport | TcpTransport;
     const peer = newPeerOf(request, socket);
-    const attach = () => this.#requests.do((to, seq) => peerNew(to, this.#target, seq, peer));
-    return chain(socket instanceof TcpTransport ? socket.attach(attach) : attach(), () => {
+    heldOf(socket)?.checkUse();
+    this.#vpnAddresses?.claim(request);
+    const attach = () => this.#requests.do((to, seq) => this.#codec.peerNew(to, this.#target, seq, peer));
+    const attached = settle(
+      () => (socket instanceof TcpTransport ? socket.attach(attach) : attach()),
+      () => {},
+      () => this.#vpnAddresses?.release(request.id),
+    );
+    return chain(attached, () => {
       this.#added(request, socket);
       const { routes = NO_ROUTES } = request;
       return routes.length === 0 ? undefined : this.#addRoutes(request, routes);
@@ -197,12 +234,18 @@ export class OvpnInterface implements BackendInterface {
   addPeersNow(items: readonly AddItem[]): readonly Outcome[] {
     // Attaching a TCP connection takes turns.
     if (items.some(({ transport }) => transport instanceof TcpTransport)) return items.map(() => "later");
+    const isRefused = items.some(({ transport }) => heldOf(transport)?.isUsable === false);
+    // One by one each gets its own error.
+    if (isRefused || this.#vpnAddresses?.claimAll(items.map(({ request }) => request)) === false) {
+      return items.map(() => "later");
+    }
     const outcomes = this.#requests.doMany(items.length, (to, seq, n) => {
       const { request, transport } = items[n] as AddItem;
-      peerNew(to, this.#target, seq, newPeerOf(request, transport as UdpTransport));
+      this.#codec.peerNew(to, this.#target, seq, newPeerOf(request, transport as UdpTransport));
     });
     for (const [n, { request, transport }] of items.entries()) {
       if (outcomes[n] === undefined) this.#added(request, transport as UdpTransport);
+      else this.#vpnAddresses?.release(request.id);
     }
     return outcomes;
   }
@@ -213,6 +256,7 @@ export class OvpnInterface implements BackendInterface {
     const scopeId = remote?.scopeId || socket.local?.scopeId;
     this.#peers.set(id, { transport: socket, routes, local, scopeId });
     this.#changes++;
+    heldOf(socket)?.peerAdded(id);
     this.#watchRemote(id, remote);
   }
 
@@ -226,7 +270,7 @@ export class OvpnInterface implements BackendInterface {
     const { routes } = request;
     const hasOthers = changesPeer(request);
     if (hasOthers) {
-      this.#requests.do((to, seq) => peerSet(to, this.#target, seq, settings));
+      this.#requests.do((to, seq) => this.#codec.peerSet(to, this.#target, seq, settings));
     }
     this.#watchRemote(id, request.remote);
     if (known === undefined) return;
@@ -239,7 +283,10 @@ export class OvpnInterface implements BackendInterface {
     this.#peers.set(id, now);
     if (now.routes.length === 0 && known.routes.length === 0) return;
     if (!routes && !request.vpn4 && !request.vpn6) return;
-    const [peer] = this.#requests.ask((to, seq) => peerGet(to, this.#target, seq, id), decodePeer);
+    const [peer] = this.#requests.ask(
+      (to, seq) => this.#codec.peerGet(to, this.#target, seq, id),
+      this.#codec.decodePeer,
+    );
     try {
       this.#configuration.setPeerRoutes(id, now.routes, { vpn4: peer?.vpnIpv4, vpn6: peer?.vpnIpv6 });
     } catch (error) {
@@ -251,7 +298,8 @@ export class OvpnInterface implements BackendInterface {
   async removePeer(id: number): Promise<void> {
     this.#changes++;
     try {
-      await this.#requests.doSlowly((to, seq) => peerDel(to, this.#target, seq, id));
+      await this.#requests.doSlowly((to, seq) => this.#codec.peerDel(to, this.#target, seq, id));
+      await heldOf(this.#peers.get(id)?.transport)?.peerRemoved(id);
     } finally {
       this.#changes++;
     }
@@ -259,10 +307,12 @@ export class OvpnInterface implements BackendInterface {
 
   peerEnded(id: number): void {
     this.#changes++;
+    this.#vpnAddresses?.release(id);
     if (this.#closing) return;
     this.#floatWatch?.delete(id);
     this.#strangers.delete(id);
     const known = this.#peers.get(id);
+    heldOf(known?.transport)?.peerEnded(id);
     this.#peers.delete(id);
     if (known === undefined || known.routes.length === 0) return;
     this.#link.attempt(`routes of peer ${id} cannot be removed`, () =>
@@ -272,7 +322,7 @@ export class OvpnInterface implements BackendInterface {
 
   peer(id: number): BackendPeer {
     const [peer] = this.#requests.ask(
-      (to, seq) => peerGet(to, this.#target, seq, id),
+      (to, seq) => this.#codec.peerGet(to, this.#target, seq, id),
       (message) => this.#peerOf(message),
     );
     if (peer === undefined) throw new DcoError("protocol", `the kernel did not describe peer ${id}`);
@@ -282,22 +332,23 @@ export class OvpnInterface implements BackendInterface {
   async peers(): Promise<BackendPeer[]> {
     const peers = await this.#dump((message) => this.#peerOf(message));
     this.#floatWatch?.found(peers);
+    this.#vpnAddresses?.note(peers);
     for (const { id } of peers) if (!this.#peers.has(id)) this.#strangers.add(id);
     return peers;
   }
 
-  #peerOf(message: Parameters<typeof decodePeer>[0]): BackendPeer {
-    const peer = peerOf(decodePeer(message));
+  #peerOf(message: NetlinkMessage): BackendPeer {
+    const peer = peerOf(this.#codec.decodePeer(message));
     return withScope(peer, this.#peers.get(peer.id)?.scopeId);
   }
 
   stats(): Promise<BackendStats[]> {
-    return this.#dump((message) => statsOf(decodeCounters(message)));
+    return this.#dump((message) => statsOf(this.#codec.decodeCounters(message)));
   }
 
   /** All peers, each once; those that the kernel passed over are asked for: see dumps.ts. */
   async #dump<T extends { readonly id: number }>(decode: Decode<T>): Promise<T[]> {
-    const build: Build = (to, seq) => peerDump(to, this.#target, seq);
+    const build: Build = (to, seq) => this.#codec.peerDump(to, this.#target, seq);
     const changes = this.#changes;
     const expected = this.#peers.size + this.#strangers.size;
     const items = await this.#requests.dump(build, decode);
@@ -312,7 +363,10 @@ export class OvpnInterface implements BackendInterface {
     for (const id of before) {
       if (found.has(id)) continue;
       try {
-        const [item] = this.#requests.ask((to, seq) => peerGet(to, this.#target, seq, id), decode);
+        const [item] = this.#requests.ask(
+          (to, seq) => this.#codec.peerGet(to, this.#target, seq, id),
+          decode,
+        );
         if (item) found.set(id, item);
       } catch (error) {
         if (!DcoError.is(error) || error.code !== "not-found") throw error;
@@ -342,7 +396,7 @@ export class OvpnInterface implements BackendInterface {
     this.#keys.delete(peer, slot);
   }
 
-  keys(peer: number): KeyInfo[] {
+  keys(peer: number): KeyInfo[] | undefined {
     return this.#keys.list(peer, () => this.peer(peer));
   }
 
@@ -389,6 +443,11 @@ export class OvpnInterface implements BackendInterface {
 /** Whether there is anything in it but routes, which are the system's. */
 function changesPeer({ remote, local, vpn4, vpn6, keepalive, txId }: PeerFields): boolean {
   return (remote ?? local ?? vpn4 ?? vpn6 ?? keepalive ?? txId) !== undefined;
+}
+
+/** A transport whose socket the module keeps for a while. */
+function heldOf(transport: BackendTransport | undefined): HeldUdpTransport | undefined {
+  return transport instanceof HeldUdpTransport ? transport : undefined;
 }
 
 function newPeerOf(request: AddPeerRequest, socket: UdpTransport | TcpTransport): NewPeer {

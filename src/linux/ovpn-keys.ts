@@ -5,8 +5,7 @@ import type { KeyRequest, Outcome } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
 import type { Maybe } from "../core/maybe.ts";
 import type { KeyInfo, KeySlot } from "../core/model.ts";
-import { decodeKey } from "./ovpn/replies.ts";
-import { type KeyDirection, keyDel, keyGet, keyNew, keySwap, type NewKey } from "./ovpn/requests.ts";
+import type { KeyDirection, NewKey } from "./ovpn/requests.ts";
 import type { OvpnRequests } from "./ovpn-requests.ts";
 
 /** An item of `installNow`. */
@@ -29,39 +28,45 @@ export class OvpnKeys {
   install(peer: number, key: KeyRequest): Maybe<void> {
     const request = newKeyOf(peer, key);
     if (!this.#warmCiphers.has(request.cipher)) return this.#installFirst(request);
-    const { target } = this.#requests;
-    this.#requests.do((to, seq) => keyNew(to, target, seq, request));
+    const { target, codec } = this.#requests;
+    this.#requests.do((to, seq) => codec.keyNew(to, target, seq, request));
   }
 
   installNow(items: readonly KeyItem[]): readonly Outcome[] {
     if (items.some(({ key }) => !this.#warmCiphers.has(kernelCipher(key)))) return items.map(() => "later");
-    const { target } = this.#requests;
+    const { target, codec } = this.#requests;
     return this.#requests.doMany(items.length, (to, seq, n) => {
       const { id, key } = items[n] as KeyItem;
-      keyNew(to, target, seq, newKeyOf(id, key));
+      codec.keyNew(to, target, seq, newKeyOf(id, key));
     });
   }
 
   swap(peer: number): void {
-    const { target } = this.#requests;
-    this.#requests.do((to, seq) => keySwap(to, target, seq, peer));
+    const { target, codec } = this.#requests;
+    this.#requests.do((to, seq) => codec.keySwap(to, target, seq, peer));
   }
 
   swapNow(items: readonly { readonly id: number }[]): readonly Outcome[] {
-    const { target } = this.#requests;
+    const { target, codec } = this.#requests;
     return this.#requests.doMany(items.length, (to, seq, n) =>
-      keySwap(to, target, seq, (items[n] as { readonly id: number }).id),
+      codec.keySwap(to, target, seq, (items[n] as { readonly id: number }).id),
     );
   }
 
   delete(peer: number, slot: KeySlot): void {
-    const { target } = this.#requests;
-    this.#requests.do((to, seq) => keyDel(to, target, seq, peer, slot));
+    const { target, codec } = this.#requests;
+    this.#requests.do((to, seq) => codec.keyDel(to, target, seq, peer, slot));
   }
 
-  /** @param ask fails if there is no such peer */
-  list(peer: number, ask: () => unknown): KeyInfo[] {
-    const { target } = this.#requests;
+  /**
+   * Undefined where the kernel does not tell.
+   *
+   * @param ask fails if there is no such peer
+   */
+  list(peer: number, ask: () => unknown): KeyInfo[] | undefined {
+    const { target, codec } = this.#requests;
+    const { keyGet, decodeKey } = codec;
+    if (!keyGet || !decodeKey) return undefined;
     const keys: KeyInfo[] = [];
     for (const slot of ["primary", "secondary"] as const) {
       try {
@@ -78,11 +83,11 @@ export class OvpnKeys {
 
   /** With the first key of a cipher the kernel loads its modules, which can take seconds. */
   async #installFirst(request: NewKey): Promise<void> {
-    const { target } = this.#requests;
+    const { target, codec } = this.#requests;
     // The request may wait for a lane: by then a caller who gave up may have zeroed his arrays.
     const copy = { ...request, encrypt: copyOf(request.encrypt), decrypt: copyOf(request.decrypt) };
     try {
-      await this.#requests.doSlowly((to, seq) => keyNew(to, target, seq, copy));
+      await this.#requests.doSlowly((to, seq) => codec.keyNew(to, target, seq, copy));
       this.#warmCiphers.add(request.cipher);
     } finally {
       for (const { key, nonceTail } of [copy.encrypt, copy.decrypt]) {

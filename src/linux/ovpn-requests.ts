@@ -4,15 +4,17 @@
 import { DcoError } from "../core/errors.ts";
 import type { FamilyFormat } from "../netlink/formats.ts";
 import type { Build, Decode, NetlinkSocket } from "../netlink/netlink-socket.ts";
+import type { ModuleCodec } from "./codec.ts";
 import type { NamespaceContext } from "./context.ts";
-import { ovpnFormat } from "./formats.ts";
+import { moduleFormat } from "./formats.ts";
 import type { OvpnTarget } from "./ovpn/requests.ts";
-import { describeRefusal } from "./ovpn-errors.ts";
 
 /** See the module's comment. */
 export class OvpnRequests {
   /** What each message is about. */
   readonly target: OvpnTarget;
+  /** How the module's messages are written and read. */
+  readonly codec: ModuleCodec;
   readonly #context: NamespaceContext;
   readonly #name: string;
   readonly #format: FamilyFormat;
@@ -26,14 +28,16 @@ export class OvpnRequests {
    */
   constructor(
     context: NamespaceContext,
+    codec: ModuleCodec,
     target: OvpnTarget,
     name: string,
     onPermissionLost: (message: string) => void,
   ) {
     this.#context = context;
+    this.codec = codec;
     this.target = target;
     this.#name = name;
-    this.#format = ovpnFormat(target.family);
+    this.#format = moduleFormat(codec, target.family);
     this.#onPermissionLost = onPermissionLost;
   }
 
@@ -94,6 +98,6 @@ export class OvpnRequests {
 
   #refused(error: unknown): unknown {
     this.noteRefusal(error);
-    return describeRefusal(error, this.#name);
+    return this.codec.describeRefusal(error, this.#name);
   }
 }

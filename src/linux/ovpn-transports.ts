@@ -9,6 +9,7 @@ import type {
 } from "../core/backend.ts";
 import { invalid } from "../core/errors.ts";
 import { type NamespaceInput, openSocketNamespace } from "../netlink/namespace.ts";
+import type { ModuleCodec } from "./codec.ts";
 import type { Contexts, EventListener, NamespaceContext, System } from "./context.ts";
 import { refuseRouting, withRouting } from "./socket-options.ts";
 import { openTcpTransport, TcpListener } from "./tcp-connect.ts";
@@ -20,15 +21,24 @@ export class OvpnTransports {
   readonly #system: System;
   readonly #contexts: Contexts;
   readonly #home: NamespaceContext;
+  readonly #sockets: ModuleCodec["sockets"];
   readonly #listener: EventListener;
   /** Namespaces whose events are followed, with what ends that. */
   readonly #followed = new Map<NamespaceContext, () => void>();
 
   /**
    * @param home the interface's namespace
+   * @param sockets what the module does with them
    * @param listener gets the events of peers, and their losses, from all namespaces that are followed
    */
-  constructor(system: System, contexts: Contexts, home: NamespaceContext, listener: EventListener) {
+  constructor(
+    system: System,
+    contexts: Contexts,
+    home: NamespaceContext,
+    sockets: ModuleCodec["sockets"],
+    listener: EventListener,
+  ) {
+    this.#sockets = sockets;
     this.#system = system;
     this.#contexts = contexts;
     this.#home = home;
@@ -65,7 +75,7 @@ export class OvpnTransports {
     try {
       const context = named ?? this.#home;
       this.#follow(context);
-      return new TcpListener(ffi, withRouting(posix, request.extras), context, request);
+      return new TcpListener(ffi, withRouting(posix, request.extras), context, request, this.#sockets);
     } finally {
       if (named) await this.#contexts.release(named);
     }
@@ -87,8 +97,8 @@ export class OvpnTransports {
     const posix = withRouting(this.#system.posix, request.extras);
     // Before there is a peer whose events could be missed.
     this.#follow(context);
-    if (request.protocol === "udp") return openUdpTransport(ffi, posix, context, request);
-    const transport = await openTcpTransport(ffi, posix, context, request, signal);
+    if (request.protocol === "udp") return openUdpTransport(ffi, posix, context, request, this.#sockets);
+    const transport = await openTcpTransport(ffi, posix, context, request, this.#sockets, signal);
     if (request.adoptNode) await this.#followSocket(transport);
     return transport;
   }

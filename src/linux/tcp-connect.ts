@@ -33,6 +33,7 @@ import {
   SOL_SOCKET,
   socketAddress,
 } from "../sockets/socket-address.ts";
+import type { ModuleCodec } from "./codec.ts";
 import type { NamespaceContext } from "./context.ts";
 import { MAX_FRAME, TcpTransport } from "./tcp-transport.ts";
 
@@ -76,6 +77,7 @@ export async function openTcpTransport(
   posix: Posix,
   context: NamespaceContext,
   request: OpenTransportRequest,
+  sockets: ModuleCodec["sockets"],
   signal: AbortSignal | undefined,
 ): Promise<TcpTransport> {
   const { adopt, adoptNode, head } = request;
@@ -85,7 +87,7 @@ export async function openTcpTransport(
   try {
     posix.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (adopt || node) makeReadable(posix, fd);
-    const transport = new TcpTransport(ffi, posix, fd, head, adopt?.ownership === "take");
+    const transport = new TcpTransport(ffi, posix, fd, head, adopt?.ownership === "take", sockets);
     // Last, because a socket whose adoption fails stays as it was.
     if (node) transport.hold(node.detach());
     return transport;
@@ -168,12 +170,20 @@ export class TcpListener implements BackendListener {
   readonly #ffi: Ffi;
   readonly #posix: Posix;
   readonly #fd: number;
+  readonly #sockets: ModuleCodec["sockets"];
   #handlers: Handlers | undefined;
   #watcher: FdWatcher | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(ffi: Ffi, posix: Posix, context: NamespaceContext, request: ListenRequest) {
+  constructor(
+    ffi: Ffi,
+    posix: Posix,
+    context: NamespaceContext,
+    request: ListenRequest,
+    sockets: ModuleCodec["sockets"],
+  ) {
+    this.#sockets = sockets;
     const { local, dualStack, backlog } = request;
     const { family } = local;
     this.#ffi = ffi;
@@ -232,7 +242,7 @@ export class TcpListener implements BackendListener {
   #transport(fd: number): TcpTransport | undefined {
     try {
       this.#posix.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-      return new TcpTransport(this.#ffi, this.#posix, fd);
+      return new TcpTransport(this.#ffi, this.#posix, fd, undefined, false, this.#sockets);
     } catch {
       // It was reset before it was looked at.
       this.#posix.close(fd);

@@ -5,7 +5,8 @@
  * ordinary stream, of which nothing but whole frames may be read: the kernel goes on where we stop, and half a
  * frame in our hands would desynchronise it for good. So what has come is looked at (MSG_PEEK), and taken when
  * the frame is complete; SO_RCVLOWAT keeps the socket unreadable until then. With a peer the socket gives one
- * whole frame for each recv, and takes one for each send.
+ * whole frame for each recv, and takes one for each send; with a module that leaves it a stream (streamed-socket.ts)
+ * frames are cut here.
  *
  * What somebody else has read already of a socket that was taken over is `held`: a peer is attached when the frame
  * that it is the beginning of is complete.
@@ -18,6 +19,8 @@ import { errnoError } from "../ffi/errno.ts";
 import type { FdWatcher, Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
 import { boundTo, connectedTo, SO_ERROR, SO_RCVLOWAT, SOL_SOCKET } from "../sockets/socket-address.ts";
+import type { ModuleCodec } from "./codec.ts";
+import { StreamedSocket } from "./streamed-socket.ts";
 
 const MSG_PEEK = 0x2;
 const MSG_DONTWAIT = 0x40;
@@ -32,6 +35,10 @@ const EOPNOTSUPP = 95;
 
 /** Bytes of the length in front of each packet. */
 const PREFIX = 2;
+/** Opcode and peer id. */
+const MIN_PACKET = 4;
+/** Data of another format than that of the modules. */
+const DATA_V1 = 6;
 /** The longest frame that the length can tell. */
 export const MAX_FRAME = PREFIX + 0xffff;
 
@@ -72,6 +79,8 @@ export class TcpTransport implements BackendTransport {
   readonly #ffi: Ffi;
   readonly #posix: Posix;
   readonly #taken: boolean;
+  /** Where the module leaves it a stream. */
+  readonly #streamed: StreamedSocket | undefined;
   #handlers: BackendTransportHandlers | undefined;
   #watcher: FdWatcher | undefined;
   #attached = false;
@@ -97,9 +106,18 @@ export class TcpTransport implements BackendTransport {
    * @param fd a connected socket, which becomes the transport's
    * @param head bytes of the stream that were read from the socket before
    * @param taken it was the caller's, and stays his if it cannot be read
+   * @param sockets what the module does with one that has a peer
    */
-  constructor(ffi: Ffi, posix: Posix, fd: number, head: Uint8Array = NOTHING, taken = false) {
+  constructor(
+    ffi: Ffi,
+    posix: Posix,
+    fd: number,
+    head: Uint8Array = NOTHING,
+    taken = false,
+    sockets: ModuleCodec["sockets"] = "framed",
+  ) {
     this.#taken = taken;
+    if (sockets === "streamed") this.#streamed = new StreamedSocket(posix, fd);
     this.#ffi = ffi;
     this.#posix = posix;
     this.fd = fd;
@@ -142,6 +160,7 @@ export class TcpTransport implements BackendTransport {
     attach();
     this.#attached = true;
     if (this.#lowWater !== 1) this.#setLowWater(1);
+    this.#streamed?.lookAgain();
   }
 
   send(packet: Uint8Array, to: IpEndpoint | undefined): Promise<void> {
@@ -185,18 +204,24 @@ export class TcpTransport implements BackendTransport {
   async #released(): Promise<void> {
     if (!this.#attached) return;
     const deadline = performance.now() + RELEASE_MS;
-    for (;;) {
-      const answer = this.#posix.send(this.fd, NOTHING, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
-      if ((answer !== -EOPNOTSUPP && answer !== -EIO) || performance.now() > deadline) return;
+    while (this.#isHeldByKernel() && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, RELEASE_POLL_MS));
     }
+  }
+
+  #isHeldByKernel(): boolean {
+    if (this.#streamed) return this.#streamed.isHeld();
+    const answer = this.#posix.send(this.fd, NOTHING, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
+    return answer === -EOPNOTSUPP || answer === -EIO;
   }
 
   async #send(frame: Buffer, deadline: number): Promise<void> {
     let rest = frame;
     for (let wait = 1; ; wait = Math.min(2 * wait, RETRY_MAX_MS)) {
       if (this.#ended) throw new DcoError("closed", "the connection has ended", { effect: "unknown" });
-      const sent = this.#posix.send(this.fd, rest, MSG_DONTWAIT | MSG_NOSIGNAL);
+      const sent = this.#hasRoom(rest.length)
+        ? this.#posix.send(this.fd, rest, MSG_DONTWAIT | MSG_NOSIGNAL)
+        : -EAGAIN;
       if (sent === rest.length) {
         this.#partial = false;
         return;
@@ -216,6 +241,11 @@ export class TcpTransport implements BackendTransport {
     }
   }
 
+  /** Where what is sent goes into the kernel's stream, a frame goes out whole or waits. */
+  #hasRoom(bytes: number): boolean {
+    return !this.#attached || this.#partial || !this.#streamed || this.#streamed.hasRoom(bytes);
+  }
+
   /** After half a frame nothing else can be sent, so the transport is of no use any more. */
   #stalled(): DcoError {
     const problem = "the other side does not read";
@@ -229,8 +259,41 @@ export class TcpTransport implements BackendTransport {
 
   #read(): void {
     for (let n = 0; n < BATCH && !this.#ended; n++) {
-      if (!(this.#attached ? this.#readFrame() : this.#readStream())) return;
+      if (!(this.#attached ? this.#readAttached() : this.#readStream())) return;
     }
+  }
+
+  #readAttached(): boolean {
+    return this.#streamed ? this.#readCut(this.#streamed) : this.#readFrame();
+  }
+
+  /** With a peer, where the frames come as a stream: cuts it. */
+  #readCut(socket: StreamedSocket): boolean {
+    const held = this.#held.length;
+    buffer.set(this.#held);
+    const came = this.#posix.recv(this.fd, buffer.subarray(held), MSG_DONTWAIT);
+    if (came === 0) {
+      const errno = this.#posix.getsockoptInt(this.fd, SOL_SOCKET, SO_ERROR);
+      if (errno !== 0) this.#failure ??= errnoError(errno, "recv", this.remote.address);
+      void this.#readLast();
+      return false;
+    }
+    if (came === -EAGAIN) {
+      if (this.#failure) this.#end(this.#failure);
+      return false;
+    }
+    if (came < 0) {
+      this.#failure ??= errnoError(-came, "recv", this.remote.address);
+      return true;
+    }
+    if (!socket.isHeld()) {
+      // The kernel has ended the peer, which its event tells: this is a plain stream again.
+      this.#watcher?.close();
+      return false;
+    }
+    this.#setHeld(Uint8Array.from(buffer.subarray(0, held + came)));
+    this.#deliverHeld();
+    return !this.#ended;
   }
 
   /** With a peer: one recv, one frame. */
@@ -263,7 +326,7 @@ export class TcpTransport implements BackendTransport {
     const deadline = performance.now() + LAST_FRAMES_MS;
     for (;;) {
       const isCut = this.#uncut() === 0;
-      while (!this.#ended && this.#readFrame());
+      while (!this.#ended && this.#readAttached());
       if (isCut || this.#ended || performance.now() > deadline) break;
       await new Promise((resolve) => setTimeout(resolve, LAST_FRAMES_POLL_MS));
     }
@@ -328,6 +391,7 @@ export class TcpTransport implements BackendTransport {
     while (!this.#ended && rest.length >= PREFIX && rest.length >= frameAt(rest, rest.length)) {
       const frame = frameAt(rest, rest.length);
       if (frame === PREFIX) this.#emptyFrame();
+      else if (this.#attached && isNoControlPacket(rest, frame)) this.#noPacket();
       else this.#deliver(rest.subarray(PREFIX, frame));
       rest = rest.subarray(frame);
     }
@@ -358,6 +422,10 @@ export class TcpTransport implements BackendTransport {
 
   #deliver(packet: Uint8Array): void {
     this.#handlers?.onPacket(Uint8Array.from(packet), this.remote);
+  }
+
+  #noPacket(): void {
+    this.#end(new DcoError("protocol", "the other side sent what is no OpenVPN packet"));
   }
 
   #emptyFrame(): void {
@@ -391,6 +459,11 @@ export class TcpTransport implements BackendTransport {
 /** The length of the frame that begins the bytes, of which `seen` are there; of its prefix, if that is all. */
 function frameAt(bytes: Uint8Array, seen: number): number {
   return seen < PREFIX ? PREFIX : PREFIX + ((bytes[0] as number) << 8) + (bytes[1] as number);
+}
+
+/** What the in-tree module takes for an error of the stream, and `ovpn-dco-v2` hands on. */
+function isNoControlPacket(bytes: Uint8Array, frame: number): boolean {
+  return frame < PREFIX + MIN_PACKET || (bytes[PREFIX] as number) >> 3 === DATA_V1;
 }
 
 function unmapped(endpoint: Endpoint): Endpoint {

@@ -70,6 +70,7 @@ export function windowsCapabilities(facts: WindowsFacts, mode?: InterfaceMode): 
     // Before 2.7 only the device counts, which is the peer in p2p mode.
     linkStats: !multipeer || atLeast(2, 7),
     packetStats: false,
+    countsPings: false,
     readPeers: false,
     // The handle is exclusive: all peers are ours.
     listPeers: true,
@@ -80,6 +81,7 @@ export function windowsCapabilities(facts: WindowsFacts, mode?: InterfaceMode): 
     systemInterface: true,
     tunDevice: false,
     survivesProcess: false,
+    peersSurviveProcess: false,
     adoptInterface: true,
     observe: false,
     createInterface: elevated,

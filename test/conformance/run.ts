@@ -1,7 +1,7 @@
 /**
- * The plain runner: `node test/conformance/run.ts --subject linux|freebsd|... [--filter TEXT] [--json FILE]
- * [--event-transport netlink|ffi|auto]`; with `--child NAME` what a case runs in another process. Prints TAP; exit
- * status 1 if a case failed or none was run.
+ * The plain runner: `node test/conformance/run.ts --subject linux|freebsd|... [--filter TEXT] [--groups NAME,...]
+ * [--json FILE] [--event-transport netlink|ffi|auto]`; with `--child NAME` what a case runs in another process. Prints
+ * TAP; exit status 1 if a case failed or none was run.
  */
 import { parseArgs } from "node:util";
 import type { TransportProtocol } from "../../src/core/model.ts";
@@ -24,7 +24,7 @@ import { runChild } from "./windows/children.ts";
 import { openWindowsSubject } from "./windows/subject.ts";
 
 const USAGE =
-  "usage: run.ts [--subject linux|freebsd|windows|userspace|tun|mixed, or several with commas] [--filter TEXT] [--event-transport netlink|ffi|auto] [--json FILE]";
+  "usage: run.ts [--subject linux|freebsd|windows|userspace|tun|mixed, or several with commas] [--filter TEXT] [--groups NAME,...] [--event-transport netlink|ffi|auto] [--json FILE]";
 
 /** What a guard against replays has to do with. */
 const GUARDED_GROUPS: readonly string[] = ["protection", "keys", "rotation", "float"];
@@ -43,6 +43,7 @@ async function main(): Promise<number> {
     options: {
       subject: { type: "string", default: "linux" },
       filter: { type: "string", default: "" },
+      groups: { type: "string" },
       "event-transport": { type: "string", default: "auto" },
       json: { type: "string" },
       child: { type: "string" },
@@ -51,7 +52,11 @@ async function main(): Promise<number> {
   });
   if (values.child !== undefined) return runChild(values.child, values.said);
   const { subject, filter, json } = values;
-  const wanted = subject.split(",").flatMap((each) => rounds(each, values["event-transport"]));
+  const groups = groupsOf(values.groups);
+  const all = subject.split(",").flatMap((each) => rounds(each, values["event-transport"]));
+  const wanted = groups
+    ? all.map((round) => ({ ...round, cases: round.cases.filter(({ group }) => groups.includes(group)) }))
+    : all;
   const notRun = subject === "userspace" ? [] : [EXHAUSTION];
   const { passed, failed } = await runConformance(wanted, { filter, json, notRun });
   return failed > 0 || passed === 0 ? 1 : 0;
@@ -86,6 +91,14 @@ function rounds(subject: string, eventTransport: string): Round[] {
     mixedRound("clients", "udp", "tun", tunCases),
     mixedRound("clients", "tcp", "tun", tunCases),
   ];
+}
+
+/** The groups that are asked for; undefined for all. */
+function groupsOf(names: string | undefined): readonly string[] | undefined {
+  const groups = names?.split(",");
+  const unknown = groups?.find((name) => !ALL_CASES.some(({ group }) => group === name));
+  if (unknown !== undefined) throw new Error(`there is no group ${unknown}; ${USAGE}`);
+  return groups;
 }
 
 function freebsdRounds(): Round[] {

@@ -10,8 +10,7 @@ import { freebsdCapabilities } from "../../src/freebsd/capabilities.ts";
 import { OvpnInterface as FreebsdInterface } from "../../src/freebsd/ovpn-interface.ts";
 import { LinuxBackend } from "../../src/linux/backend.ts";
 import { ovpnCapabilities } from "../../src/linux/capabilities.ts";
-import { LegacyInterface } from "../../src/linux/legacy.ts";
-import { legacyCapabilities } from "../../src/linux/legacy-capabilities.ts";
+import { legacyCapabilities } from "../../src/linux/legacy/capabilities.ts";
 import { OvpnInterface } from "../../src/linux/ovpn-interface.ts";
 import { userspaceCapabilities } from "../../src/userspace/capabilities.ts";
 import { UserspaceInterface } from "../../src/userspace/interface.ts";
@@ -45,7 +44,6 @@ const INTERFACES: [name: string, capabilities: Capabilities][] = [
 
 test("every backend's class is a backend's interface", () => {
   expectTypeOf(OvpnInterface).instance.toExtend<BackendInterface>();
-  expectTypeOf(LegacyInterface).instance.toExtend<BackendInterface>();
   expectTypeOf(FreebsdInterface).instance.toExtend<BackendInterface>();
   expectTypeOf(P2pInterface).instance.toExtend<BackendInterface>();
   expectTypeOf(MultipeerInterface).instance.toExtend<BackendInterface>();

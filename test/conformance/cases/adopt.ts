@@ -178,7 +178,7 @@ export const adoptCases = group("adopt", [
         [1],
       );
       assert.equal((await adopted.peer(1)).id, 1);
-      assert.equal((await adopted.keys(1)).length, 1);
+      if (world.capabilities.readKeys) assert.equal((await adopted.keys(1)).length, 1);
       await assertReaches(world, tunnel.client, tunnel.server.vpn.ipv4, { count: 2 });
       const [stats] = await adopted.stats();
       assert.equal(stats?.tunnel?.rxPackets, 2n);

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { group } from "../case.ts";
 import { Child } from "../linux/child.ts";
-import { interfacesOf, LINUX_ONLY, namespaceOf } from "../linux/raw.ts";
+import { interfacesOf, kindOf, LINUX_ONLY, namespaceOf } from "../linux/raw.ts";
 
 /** The process's limit: enough for Node, and soon filled. */
 const LIMIT = 256;
@@ -52,7 +52,7 @@ export const descriptorCases = group("faults", [
       const operations = new Set(failures.map(({ operation }) => operation));
       assert.ok(operations.size >= 3, [...operations].join());
       assert.equal(tried.at(-1)?.failed, undefined);
-      assert.deepEqual(await interfacesOf(world.server, "ovpn"), []);
+      assert.deepEqual(await interfacesOf(world.server, kindOf(world)), []);
     },
   },
 ]);

@@ -10,6 +10,7 @@ import { SYSTEM } from "../needs.ts";
 import { readRest } from "../packets.ts";
 import { Recorder } from "../recorder.ts";
 import { connect, type End, nowhere, openEnd, openTunnel } from "../tunnel.ts";
+import type { World } from "../world.ts";
 
 const NOWHERE = "192.0.2.99:1194";
 
@@ -34,6 +35,19 @@ async function deletions(dco: DcoInterface, events: Recorder): Promise<[number, 
   await dco.close();
   await inTime(events.done, "the end of the events");
   return events.of("peer-deleted").map(({ peer, reason }) => [peer, reason]);
+}
+
+/** An interface with two peers of a process that has been killed, and its observer. */
+async function openBereaved(world: World): Promise<{ observer: DcoInterface; events: Recorder }> {
+  const { dco } = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
+  const owner = await world.startOwner(world.server, dco.name, [1, 2]);
+  const driver = await world.openDriver();
+  const role = { role: "observer", ...world.server.extras } as const;
+  const observer = await driver.adoptInterface(dco.name, role);
+  const events = new Recorder(observer);
+  assert.deepEqual((await observer.peers()).map(({ id }) => id).sort(), [1, 2]);
+  await owner.kill();
+  return { observer, events };
 }
 
 export const eventCases = group("events", [
@@ -84,23 +98,35 @@ export const eventCases = group("events", [
   },
   {
     name: "when the process whose socket it is ends, each peer gives one peer-deleted, transport-disconnect",
-    needs: ({ observe, survivesProcess }) =>
-      observe && survivesProcess ? undefined : "peers of another process cannot be seen",
+    needs: ({ observe, survivesProcess, peersSurviveProcess }) => {
+      if (!observe || !survivesProcess) return "peers of another process cannot be seen";
+      return peersSurviveProcess ? "the kernel keeps the socket, and the peers" : undefined;
+    },
     async run(world) {
-      const { dco } = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
-      const owner = await world.startOwner(world.server, dco.name, [1, 2]);
-      const driver = await world.openDriver();
-      const role = { role: "observer", ...world.server.extras } as const;
-      const observer = await driver.adoptInterface(dco.name, role);
-      const events = new Recorder(observer);
-      assert.deepEqual((await observer.peers()).map(({ id }) => id).sort(), [1, 2]);
-      await owner.kill();
+      const { observer, events } = await openBereaved(world);
       for (let count = 0; count < 2; count++) await events.next("peer-deleted");
       assert.deepEqual(await observer.peers(), []);
       const found = await deletions(observer, events);
       assert.deepEqual(
         found.sort(),
         [1, 2].map((id) => [id, "transport-disconnect"]),
+      );
+    },
+  },
+  {
+    name: "where the kernel keeps the socket of a process that ended, its peers stay until somebody removes them",
+    needs: ({ observe, peersSurviveProcess }) =>
+      observe && peersSurviveProcess ? undefined : "no kernel keeps them, or nobody can see them",
+    async run(world) {
+      const { observer, events } = await openBereaved(world);
+      assert.deepEqual((await observer.peers()).map(({ id }) => id).sort(), [1, 2]);
+      assert.equal(world.flushWhileStanding(world.server, observer.name), 2);
+      for (let count = 0; count < 2; count++) await events.next("peer-deleted");
+      assert.deepEqual(await observer.peers(), []);
+      const found = await deletions(observer, events);
+      assert.deepEqual(
+        found.sort(),
+        [1, 2].map((id) => [id, "external"]),
       );
     },
   },

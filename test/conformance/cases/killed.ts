@@ -10,7 +10,7 @@ import { group } from "../case.ts";
 import { type Left, MOMENTS, type Moment } from "../children/moments.ts";
 import { eventually } from "../expect.ts";
 import { Child } from "../linux/child.ts";
-import { interfacesOf, ip, LINUX_ONLY, namespaceOf } from "../linux/raw.ts";
+import { interfacesOf, ip, kindOf, LINUX_ONLY, namespaceOf } from "../linux/raw.ts";
 import { controlPacket } from "../packets.ts";
 import type { Site, World } from "../world.ts";
 
@@ -114,7 +114,12 @@ export const killedCases = group("faults", [
       const removed = await Promise.all([driver.cleanUp(server.extras), other.cleanUp(server.extras)]);
       const names = new Set(removed.flat().map(({ name }) => name));
       assert.deepEqual([...names].sort(), leftovers.map(({ name }) => name).sort());
-      assert.deepEqual(await interfacesOf(server, "ovpn"), ["dk-foreign", "dk-live", "dk-mine", "dk-plain"]);
+      assert.deepEqual(await interfacesOf(server, kindOf(world)), [
+        "dk-foreign",
+        "dk-live",
+        "dk-mine",
+        "dk-plain",
+      ]);
       assert.deepEqual(await driver.cleanUp(server.extras), [], "there is nothing more");
 
       // The live one has noticed nothing. Told to, it closes, and then it ends because nothing keeps it.
@@ -122,7 +127,7 @@ export const killedCases = group("faults", [
       await transport.send(controlPacket(), { to: { address: server.ipv4, port } });
       assert.deepEqual(JSON.parse(await live.told("closed")), { peers: [1] });
       assert.deepEqual(await live.end("the live process"), { code: 0, signal: null }, live.stderr);
-      assert.deepEqual(await interfacesOf(server, "ovpn"), ["dk-foreign", "dk-mine", "dk-plain"]);
+      assert.deepEqual(await interfacesOf(server, kindOf(world)), ["dk-foreign", "dk-mine", "dk-plain"]);
     },
   },
   {
@@ -181,7 +186,7 @@ export const killedCases = group("faults", [
         assert.equal(mode, "p2p");
       }
       const stay = Object.entries(marks).flatMap(([name, [, isLeftover]]) => (isLeftover ? [] : [name]));
-      assert.deepEqual(await interfacesOf(server, "ovpn"), stay.sort());
+      assert.deepEqual(await interfacesOf(server, kindOf(world)), stay.sort());
     },
   },
   {
@@ -193,13 +198,12 @@ export const killedCases = group("faults", [
       const at = ["-n", namespaceOf(server), "link"];
       let swapped = false;
       const driver = await openDriver({
-        backend: "linux",
         trace: ({ direction, message }) => {
           if (swapped || direction !== "reply" || (message as { message: string }).message !== "done") return;
           swapped = true;
           // The list has been read, and nothing was deleted yet.
           execFileSync("ip", [...at, "del", "dk-race"]);
-          execFileSync("ip", [...at, "add", "dk-race", "type", "ovpn"]);
+          execFileSync("ip", [...at, "add", "dk-race", "type", kindOf(world)]);
         },
       });
       world.onClose(() => driver.close());
@@ -207,7 +211,7 @@ export const killedCases = group("faults", [
       const removed = await driver.cleanUp(server.extras);
       assert.equal(swapped, true, "it was swapped between the two steps");
       assert.deepEqual(removed, []);
-      assert.deepEqual(await interfacesOf(server, "ovpn"), ["dk-race"]);
+      assert.deepEqual(await interfacesOf(server, kindOf(world)), ["dk-race"]);
     },
   },
 ]);

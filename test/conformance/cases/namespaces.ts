@@ -9,7 +9,7 @@ import { group } from "../case.ts";
 import { rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
 import { run } from "../linux/command.ts";
-import { Descriptors, interfacesOf, ip, LINUX_ONLY, namespaceOf } from "../linux/raw.ts";
+import { Descriptors, interfacesOf, ip, kindOf, LINUX_ONLY, namespaceOf } from "../linux/raw.ts";
 import { controlPacket, expectPacket } from "../packets.ts";
 import { Recorder } from "../recorder.ts";
 import { assertReaches, connect, type End, openEnd, reachable, vpnOf } from "../tunnel.ts";
@@ -33,7 +33,7 @@ function waysTo(world: World, site: Site): readonly [what: string, namespace: Na
 
 /** A p2p interface of that number, made by the system's own program and adopted. */
 async function numbered(world: World, site: Site, name: string): Promise<DcoInterface> {
-  await ip(site, "link", "add", name, "index", `${INDEX}`, "type", "ovpn");
+  await ip(site, "link", "add", name, "index", `${INDEX}`, "type", kindOf(world));
   world.onClose(() => ip(site, "link", "del", name).catch(() => {}));
   return world.driver.adoptInterface(name, site.extras);
 }
@@ -54,7 +54,7 @@ export const namespaceCases = group("namespaces", [
       for (const [at, [what, namespace]] of waysTo(world, first).entries()) {
         const options = { mode: "multipeer", namespace } as const;
         const dco = await world.driver.createInterface(options as never);
-        assert.deepEqual(await interfacesOf(first, "ovpn"), [dco.name], what);
+        assert.deepEqual(await interfacesOf(first, kindOf(world)), [dco.name], what);
         assert.equal((await world.driver.listInterfaces({ namespace } as never)).length, 1);
         const [, there] = waysTo(world, second)[at] as [string, NamespaceInput];
         const local = `${second.ipv4}:0`;
@@ -64,7 +64,7 @@ export const namespaceCases = group("namespaces", [
         await dco.removePeer(1);
         assert.equal((await events.next("peer-deleted")).reason, "requested");
         await dco.close();
-        assert.deepEqual(await interfacesOf(first, "ovpn"), [], what);
+        assert.deepEqual(await interfacesOf(first, kindOf(world)), [], what);
       }
     },
   },
@@ -308,7 +308,7 @@ export const namespaceCases = group("namespaces", [
       assert.equal(dco.closed, true);
       assert.equal(events.of("peer-deleted").length, 1);
       // It lives on there, and is whoever's.
-      assert.deepEqual(await interfacesOf(elsewhere, "ovpn"), [dco.name]);
+      assert.deepEqual(await interfacesOf(elsewhere, kindOf(world)), [dco.name]);
       await world.driver.deleteInterface(dco.name, elsewhere.extras);
     },
   },

@@ -130,16 +130,18 @@ export const refusedRightsCases: Case[] = group("refusals", [
     name: "without the module the driver is unavailable, and says what to install; with it, it loads by itself",
     async run(world) {
       mkdirSync("/etc/modprobe.d", { recursive: true });
-      writeFileSync(BLOCK, "install ovpn /bin/false\n");
+      const { module } = world.driver.info;
+      const loaded = `/sys/module/${module.replaceAll("-", "_")}`;
+      writeFileSync(BLOCK, `install ${module} /bin/false\n`);
       try {
-        await run("modprobe", ["-r", "ovpn"]);
-        assert.equal(existsSync("/sys/module/ovpn"), false);
+        await run("modprobe", ["-r", module]);
+        assert.equal(existsSync(loaded), false);
         for (let tries = 0; tries < 2; tries++) {
           const error = await rejects(world.openDriver(), "unavailable", {
             operation: "openDriver",
             message: /no DCO module/,
           });
-          for (const word of ["6.16", "ovpn-backports", "modprobe ovpn", "CONFIG_OVPN"]) {
+          for (const word of ["6.16", "ovpn-backports", "modprobe ovpn", "CONFIG_OVPN", "ovpn-dco-v2"]) {
             assert.ok(error.message.includes(word), `${word} in: ${error.message}`);
           }
         }
@@ -147,9 +149,9 @@ export const refusedRightsCases: Case[] = group("refusals", [
         rmSync(BLOCK);
       }
       // The module was not loaded since: asking for its family loads it.
-      assert.equal(existsSync("/sys/module/ovpn"), false);
+      assert.equal(existsSync(loaded), false);
       const driver = await world.openDriver();
-      assert.equal(existsSync("/sys/module/ovpn"), true);
+      assert.equal(existsSync(loaded), true);
       const dco = await driver.createInterface({ mode: "p2p", ...world.server.extras });
       const transport = await dco.openTransport({ protocol: "udp", local: `${world.server.ipv4}:0` });
       await dco.addPeer({ id: 1, transport, remote: "192.0.2.99:1194" });

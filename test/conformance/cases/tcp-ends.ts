@@ -281,8 +281,10 @@ export const tcpEndCases = group("tcp ends", [
       // Over UDP some cannot set it either.
       const refused = world.capabilities.peerLocalAddress ? "invalid" : "unsupported";
       await rejects(add({ local }), refused, { field: "local" });
-      await rejects(dco.setPeer(1, { remote }), "invalid", { field: "remote" });
-      if (world.capabilities.peerLocalAddress)
+      const { setRemote, peerLocalAddress } = world.capabilities;
+      if (setRemote) await rejects(dco.setPeer(1, { remote }), "invalid", { field: "remote" });
+      else await rejects(dco.setPeer(1, { remote }), "unsupported", { capability: "setRemote" });
+      if (setRemote && peerLocalAddress)
         await rejects(dco.setPeer(1, { remote, local }), "invalid", { field: "remote" });
       await rejects(transport.send(controlPacket(), { to: remote }), "invalid", { field: "to" });
       await rejects(transport.send(controlPacket(), { to: `[${world.server.ipv6}]:1` }), "invalid", {

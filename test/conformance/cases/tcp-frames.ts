@@ -278,13 +278,16 @@ export const tcpFrameCases = group("tcp frames", [
         if (attached) await attach(server);
         const count = 5000;
         const all = Array.from({ length: count }, (_, at) => frame(numbered(at, 500)));
-        await inTime(stream.write(Buffer.concat(all)), "writing what nobody reads");
         const { transport } = server;
-        await eventually(
-          "packets received",
-          () => transport.counters.received,
-          (received) => received === BigInt(count),
-        );
+        // A kernel may have room for a thousand that the process has not read, and drop what comes then.
+        for (let at = 0; at < count; at += 500) {
+          await inTime(stream.write(Buffer.concat(all.slice(at, at + 500))), "writing what nobody reads");
+          await eventually(
+            "packets received",
+            () => transport.counters.received,
+            (received) => received === BigInt(at + 500),
+          );
+        }
         assert.equal(transport.counters.droppedQueueFull, BigInt(count - 10));
         const numbers = (await readPackets(transport, 10)).map(numberOf);
         assert.deepEqual(

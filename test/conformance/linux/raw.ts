@@ -30,6 +30,11 @@ export function namespaceOf(site: Site): string {
   return (site as LinuxSite).namespace;
 }
 
+/** The kind that the driver's interfaces have to the system's own programs. */
+export function kindOf({ driver }: Pick<World, "driver">): string {
+  return driver.info.backend === "linux-legacy" ? "ovpn-dco" : "ovpn";
+}
+
 /** Runs `ip` at a site; its output. */
 export function ip(site: Site, ...args: string[]): Promise<string> {
   return run("ip", ["-n", namespaceOf(site), ...args]);

@@ -1,5 +1,5 @@
 /**
- * The Linux kernel's own module as a subject of the suite.
+ * The module that the Linux kernel has, its own or `ovpn-dco-v2`, as a subject of the suite.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
@@ -32,7 +32,7 @@ export async function openLinuxSubject(
       throw new Error(`the subject linux needs the program ${program}`);
     });
   }
-  const open: OpenLinux = (options) => openDriver({ backend: "linux", eventTransport, ...options });
+  const open: OpenLinux = (options) => openDriver({ eventTransport, ...options });
   const probe = await open();
   const { info, capabilities } = probe;
   await probe.close();

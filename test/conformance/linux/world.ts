@@ -26,6 +26,7 @@ import { runChildSync } from "./child.ts";
 import type { LinuxSite, Network } from "./network.ts";
 import { startOwner } from "./owner.ts";
 import { MOST_UNDER_WAY, startPing } from "./ping.ts";
+import { kindOf } from "./raw.ts";
 import { openForeignSocket } from "./socket.ts";
 import { connectForeign, listenForeign } from "./stream.ts";
 import { inspectInterface } from "./system.ts";
@@ -139,7 +140,7 @@ export class LinuxWorld implements ClosableWorld {
   }
 
   async addInterface(site: Site, name: string): Promise<void> {
-    await this.addLink(site, name, `ip link add ${name} type ovpn`);
+    await this.addLink(site, name, `ip link add ${name} type ${kindOf(this)}`);
   }
 
   async addOtherInterface(site: Site, name: string): Promise<void> {

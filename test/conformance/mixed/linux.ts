@@ -42,7 +42,7 @@ export async function openMixedLinux(device: Device, protocol: TransportProtocol
         const ffi = loadFfi();
         const tracer = new WireTracer(undefined);
         const events = { eventTransport: "auto", eventBuffer: EVENT_BUFFER } as const;
-        return LinuxBackend.open({ ffi, posix: createPosix(ffi), tracer, ...events });
+        return LinuxBackend.open({ ffi, posix: createPosix(ffi), tracer, ...events }, "auto");
       },
       siteOf: ({ namespace }) => namespace,
       openUserspace: (_, options) => new PlacedBackend(createPosix(loadFfi()), device, options),

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { DcoError } from "../../../src/core/errors.ts";
 import { Dumps } from "../../../src/linux/dumps.ts";
-import { ovpnFormat } from "../../../src/linux/formats.ts";
+import { moduleFormat } from "../../../src/linux/formats.ts";
+import { OVPN_CODEC } from "../../../src/linux/ovpn/codec.ts";
 import type { NetlinkSocket } from "../../../src/netlink/netlink-socket.ts";
 
 /** Sockets whose dumps a test answers. */
@@ -24,7 +25,7 @@ function fakes() {
   });
   const run = () =>
     dumps.run(
-      ovpnFormat(20),
+      moduleFormat(OVPN_CODEC, 20),
       () => {},
       () => 1,
     );

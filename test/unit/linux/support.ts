@@ -54,6 +54,20 @@ export const OVPN_POLICY_6_18 = readVector("linux-ovpn-policy-6.18.json") as Rea
   exchanges: readonly CapturedExchange[];
 }>;
 
+/** What a kernel with the out-of-tree module `ovpn-dco-v2` answered; see the vector's own note. */
+export const LEGACY_CAPTURED = readVector("linux-legacy-captured.json") as Readonly<{
+  family: number;
+  /** The interface in multi-peer mode, and the one in p2p mode. */
+  server: number;
+  client: number;
+  /** Descriptors. */
+  socket4: number;
+  socket6: number;
+  remote: number;
+  group: number;
+  exchanges: readonly CapturedExchange[];
+}>;
+
 /** The captured exchange with this name. */
 export function captured(name: string): CapturedExchange {
   const found = CAPTURED.exchanges.find((exchange) => exchange.name === name);

@@ -41,7 +41,7 @@ function listener(accepts: number[]) {
   const context = { run: <T>(body: () => T) => body() } as NamespaceContext;
   const transports: BackendTransport[] = [];
   const ends: (Error | undefined)[] = [];
-  const made = new TcpListener(loop.ffi, posix, context, request);
+  const made = new TcpListener(loop.ffi, posix, context, request, "framed");
   made.start(
     (transport) => transports.push(transport),
     (error) => ends.push(error),

@@ -68,7 +68,7 @@ describe.runIf(process.platform === "linux")("on a socket of this machine", () =
     await once(other, "close");
     const fd = posix.socket(AF_INET, SOCK_DGRAM, 0);
     posix.connect(fd, packSockaddr({ address: "127.0.0.1", port }));
-    const transport = openUdpTransport(ffi, posix, context, request({ fd, ownership: "take" }));
+    const transport = openUdpTransport(ffi, posix, context, request({ fd, ownership: "take" }), "framed");
     const { packets, ends } = start(transport);
     // The answer to each is an ICMP "port unreachable", which the next call on the socket fails with.
     for (let n = 0; n < 3; n++) {
@@ -87,7 +87,7 @@ describe.runIf(process.platform === "linux")("on a socket of this machine", () =
 
   test("one that cannot be watched gives its descriptor back", async () => {
     const before = descriptors();
-    const transport = openUdpTransport(poor(), posix, context, request());
+    const transport = openUdpTransport(poor(), posix, context, request(), "framed");
     expect(() => start(transport)).toThrow("out of descriptors");
     await transport.close();
     expect(descriptors()).toBe(before);
@@ -96,7 +96,7 @@ describe.runIf(process.platform === "linux")("on a socket of this machine", () =
   test("unless it was to be taken: then it stays the caller's", async () => {
     const fd = posix.socket(AF_INET, SOCK_DGRAM, 0);
     posix.bind(fd, packSockaddr({ address: "127.0.0.1", port: 0 }));
-    const transport = openUdpTransport(poor(), posix, context, request({ fd, ownership: "take" }));
+    const transport = openUdpTransport(poor(), posix, context, request({ fd, ownership: "take" }), "framed");
     expect(() => start(transport)).toThrow("out of descriptors");
     await transport.close();
     expect(posix.fcntlGetFd(fd)).toBe(1);
@@ -105,7 +105,7 @@ describe.runIf(process.platform === "linux")("on a socket of this machine", () =
 
   test("closing twice, and one that was never started, leaves nothing", async () => {
     const before = descriptors();
-    const transport = openUdpTransport(ffi, posix, context, request());
+    const transport = openUdpTransport(ffi, posix, context, request(), "framed");
     await Promise.all([transport.close(), transport.close()]);
     expect(descriptors()).toBe(before);
     await expect(transport.send(packet, { ...loopback, port: 9 })).rejects.toMatchObject({ code: "closed" });

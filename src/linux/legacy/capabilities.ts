@@ -1,11 +1,9 @@
 /**
- * What the out-of-tree module `ovpn-dco-v2` can do. Numbers from its source (drivers/net/ovpn-dco).
- *
- * No driver of this release uses it yet: it says what the backend for that module is to be.
+ * What the out-of-tree module `ovpn-dco-v2` can do. Numbers from its source (drivers/net/ovpn-dco) and from running it.
  */
-import type { Capabilities } from "../core/capabilities.ts";
-import { eitherMode } from "../core/either-mode.ts";
-import { CIPHERS, type InterfaceMode } from "../core/model.ts";
+import type { Capabilities } from "../../core/capabilities.ts";
+import { eitherMode } from "../../core/either-mode.ts";
+import { CIPHERS, type InterfaceMode } from "../../core/model.ts";
 
 /** An OpenVPN control packet fits a UDP datagram. */
 const MAX_CONTROL_PACKET = 65507;
@@ -19,7 +17,7 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
   return {
     modes: ["p2p", "multipeer"],
     transports: ["udp", "tcp"],
-    listeners: ["udp", "tcp"],
+    listeners: ["tcp"],
     maxTransports: Number.MAX_SAFE_INTEGER,
     dualStack: true,
     anyRemote: true,
@@ -51,6 +49,7 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
     eventQueue: undefined,
     linkStats: true,
     packetStats: true,
+    countsPings: true,
     readPeers: true,
     // A dump walks the table of multi-peer interfaces only.
     listPeers: mode === "multipeer",
@@ -61,6 +60,7 @@ export function legacyCapabilities(mode?: InterfaceMode): Capabilities {
     systemInterface: true,
     tunDevice: false,
     survivesProcess: true,
+    peersSurviveProcess: true,
     adoptInterface: true,
     observe: true,
     createInterface: true,

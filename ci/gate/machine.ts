@@ -1,0 +1,59 @@
+/** Runs the behaviour cases in a virtual machine. */
+import { inRoot } from "../paths.ts";
+import { type Ended, run } from "./process.ts";
+
+/** Which kernel, and what of the cases. */
+export interface MachineRun {
+  /** See ci/vm/run. */
+  readonly kernel: string;
+  /** Where to look for the kernel; none: where ci/vm/run does. */
+  readonly suites?: readonly string[];
+  /** With the out-of-tree module. */
+  readonly legacy?: boolean;
+  /** Of test/conformance/run.ts. */
+  readonly arguments?: readonly string[];
+  /** A folder that the guest may write to, at this path in it. */
+  readonly share?: readonly [host: string, guest: string];
+  readonly seconds: number;
+  readonly onLine: (line: string) => void;
+}
+
+/** Seconds that the runner gets to boot the machine and to tidy up. */
+const AROUND = 100;
+
+/**
+ * Node strips types with WebAssembly, and under emulation it crashes now and then in V8's code for what has become hot
+ * there: that is not made better, which costs nothing noticeable. See docs/development.md.
+ */
+const FOR_EMULATION = "--no-wasm-tier-up";
+
+/** What a shell makes of SIGSEGV. */
+const CRASHED = 139;
+
+/** Boots it and runs the cases; once more if Node crashes before the first of them. */
+export async function runInMachine(what: MachineRun): Promise<Ended> {
+  const { kernel, suites = [], legacy = false, share, seconds, onLine } = what;
+  // The guest's own word for the kernel that it runs.
+  const script = 'echo "# kernel $(uname -r)"; exec "$@"';
+  const cases = inRoot("test", "conformance", "run.ts");
+  const machine = [
+    ...["--kernel", kernel, "--timeout", String(seconds)],
+    ...suites.flatMap((suite) => ["--suite", suite]),
+    ...(legacy ? ["--legacy"] : []),
+    ...(share ? ["--share", share.join(":")] : []),
+    ...["--", "sh", "-c", script, "sh", process.execPath, FOR_EMULATION, cases, ...(what.arguments ?? [])],
+  ];
+  let begun = false;
+  const attempt = () =>
+    run("bash", [inRoot("ci", "vm", "run"), ...machine], {
+      seconds: seconds + AROUND,
+      onLine: (line) => {
+        begun ||= line.startsWith("TAP version");
+        onLine(line);
+      },
+    });
+  const ended = await attempt();
+  if (begun || ended.status !== CRASHED) return ended;
+  console.log("# Node crashed while it loaded the cases; it is started once more, see docs/development.md");
+  return attempt();
+}
