@@ -4,15 +4,33 @@
 import { createRequire } from "node:module";
 import type * as Koffi from "koffi";
 
-const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
-const kernel32 = koffi.load("kernel32.dll");
+/** What is to be bound: with the first call, since the suite is loaded on other systems too. */
+const unbound: ((koffi: typeof Koffi, kernel32: ReturnType<typeof Koffi.load>) => void)[] = [];
+
+/** All at once: to bind one later would change what GetLastError says. */
+function bind(): void {
+  if (unbound.length === 0) return;
+  const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
+  const kernel32 = koffi.load("kernel32.dll");
+  for (const each of unbound.splice(0)) each(koffi, kernel32);
+}
 
 /** A handle, as a number. */
 export type Handle = number;
 
 export const INVALID_HANDLE: Handle = -1;
 
-const func = <F>(declaration: string): F => kernel32.func(declaration) as unknown as F;
+function func<F extends (...args: never[]) => unknown>(declaration: string): F {
+  let native: F | undefined;
+  unbound.push((_, kernel32) => {
+    native = kernel32.func(declaration) as unknown as F;
+  });
+  const call = (...args: Parameters<F>) => {
+    bind();
+    return (native as F)(...args);
+  };
+  return call as unknown as F;
+}
 
 export const CreateFileW = func<
   (
@@ -57,7 +75,7 @@ export const CreateEventW = func<(security: null, manual: number, initial: numbe
   "intptr_t __stdcall CreateEventW(void *security, int manual, int initial, void *name)",
 );
 
-koffi.proto("void __stdcall WaitCallback(intptr_t context, uint8_t timedOut)");
+unbound.push((koffi) => koffi.proto("void __stdcall WaitCallback(intptr_t context, uint8_t timedOut)"));
 const RegisterWaitForSingleObject = func<
   (
     wait: Buffer,
@@ -84,18 +102,24 @@ const waits = new Map<number, Wait>();
 let nextWait = 1;
 /** koffi's callbacks from other threads do not keep the process alive. */
 let alive: NodeJS.Timeout | undefined;
-const callback = koffi.register((context: number) => {
+let callback: unknown;
+unbound.push((koffi) => {
+  callback = koffi.register(onSignal, "WaitCallback *");
+});
+
+function onSignal(context: number): void {
   const wait = waits.get(context);
   if (!wait) return;
   waits.delete(context);
   if (waits.size === 0) clearInterval(alive);
   UnregisterWait(Number(wait.handle.readBigInt64LE(0)));
   wait.resolve();
-}, "WaitCallback *");
+}
 
 /** Resolves when the object is signalled, without a thread of libuv's pool. */
 export function signalled(object: Handle): Promise<void> {
   return new Promise((resolve, reject) => {
+    bind();
     const context = nextWait++;
     const handle = Buffer.alloc(128);
     if (waits.size === 0) alive = setInterval(() => {}, 1000);
