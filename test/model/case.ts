@@ -3,6 +3,7 @@
  */
 import { openDriver } from "../../src/index.ts";
 import { type Case, group } from "../conformance/case.ts";
+import { REFUSES_FOREIGN_ADDRESSES } from "../conformance/needs.ts";
 import type { ModelSubject } from "./agreement.ts";
 
 /** @param kernel compare with the kernel too, at the world's server */
@@ -10,6 +11,8 @@ export function modelCases(kernel: boolean, sequences: number): Case[] {
   const others = kernel ? ", on the kernel" : "";
   return group("model", [
     {
+      // Such a refusal is among what the model expects.
+      ...REFUSES_FOREIGN_ADDRESSES,
       name: `${sequences} random sequences of calls give the same on userspace${others} and in the model of the contract`,
       timeoutMs: 300_000,
       async run(world) {
