@@ -28,7 +28,7 @@ const AROUND = 100;
 const FOR_EMULATION = "--no-wasm-tier-up";
 
 /** What a shell makes of SIGSEGV, and of the trap by which V8 ends the process when one of its own checks fails. */
-const CRASHED: readonly (number | undefined)[] = [139, 133];
+const CRASHED: readonly (number | null)[] = [139, 133];
 
 /** On Linux 6.1 two of five starts end so. */
 const STARTS = 5;
