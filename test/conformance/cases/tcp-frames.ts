@@ -167,7 +167,7 @@ export const tcpFrameCases = group("tcp frames", [
       const listener = await world.acceptStreams(world.clients[0], 4);
       const mine = await world.connectStream(world.server, listener.local);
       const stream = await listener.accept();
-      mine.setReceiveBuffer(4096);
+      mine.setReceiveBuffer(16_384);
       const host = await openHost(world, world.server, { mode: "multipeer", host: 1 });
       const adopt = { fd: mine.fd, ownership: "keep" } as const;
       const transport = await host.dco.openTransport({ protocol: "tcp", adopt });
