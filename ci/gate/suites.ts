@@ -94,7 +94,7 @@ export async function packageCheck(): Promise<SuiteResult> {
 /** The behaviour cases on the userspace backend, on this machine, without any privilege. */
 export async function userspaceBehaviour(): Promise<SuiteResult> {
   const counted = new ClosingLine();
-  const command = [node, inRoot("test", "conformance", "run.ts"), "--subject", "userspace"];
+  const command = [node, inRoot("test", "conformance", "run.ts"), "--subject", "userspace,node-sockets"];
   // Root without capabilities may no more than anybody else.
   const unprivileged =
     process.platform === "linux" && process.getuid?.() === 0
