@@ -32,6 +32,13 @@ export function printSummary(rows: readonly Row[], notRun: readonly string[]): n
   }
   console.log("\nNot run:");
   for (const line of notRun) console.log(`- ${line}`);
+  // Last, since the end is what is kept of a long output.
+  const broken = rows.filter((row) => row.failed > 0);
+  if (broken.length > 0) console.log("\nFailed:");
+  for (const { title, failures = [], note } of broken) {
+    for (const what of failures.length > 0 ? failures : [note ?? "see above"])
+      console.log(`- ${title}: ${what}`);
+  }
   console.log("");
   const sum = (of: "passed" | "failed" | "skipped") => rows.reduce((total, row) => total + row[of], 0);
   const failed = sum("failed");

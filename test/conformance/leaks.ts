@@ -15,9 +15,25 @@ interface Holdings {
 /** Time that closing handles get before they count as leaked. */
 const GRACE_MS = 3000;
 
-/** Compares the process now with what it was before a case. */
+/** Time that a thread gets to end: one of glibc's for asynchronous I/O waits a second for more work. */
+const THREAD_GRACE_MS = 3000;
+
+/** A thread that was not there before. */
+interface Suspect {
+  readonly name: string;
+  /** When it was first seen after a case, of `performance.now()`. */
+  readonly since: number;
+  /** What had just been looked at. */
+  readonly after: string;
+}
+
+/**
+ * Compares the process now with what it was before a case. Nobody waits for threads after each case: one that lives on
+ * is told later, with the case after which it was first seen.
+ */
 export class LeakCheck {
   #before: Holdings;
+  readonly #suspects = new Map<string, Suspect>();
 
   private constructor(before: Holdings) {
     this.#before = before;
@@ -29,18 +45,44 @@ export class LeakCheck {
     return new LeakCheck(holdings());
   }
 
-  /** What came since the last time and is still there. */
-  async found(): Promise<string[]> {
+  /** Descriptors that came since the last time and are still there, and threads that have been there too long. */
+  async found(after: string): Promise<string[]> {
     const deadline = performance.now() + GRACE_MS;
     for (;;) {
       const now = holdings();
-      const found = difference(this.#before, now);
-      if (found.length === 0 || performance.now() > deadline) {
-        this.#before = now;
-        return found;
+      const found = newDescriptors(this.#before, now);
+      if (found.length > 0 && performance.now() <= deadline) {
+        await pause(20);
+        continue;
       }
-      await pause(20);
+      this.#before = { ...now, threads: this.#before.threads };
+      return [...found, ...this.#lateThreads(now, after)];
     }
+  }
+
+  /** As `found`, when all is over: waits for threads as well. */
+  async finish(after = "the last"): Promise<string[]> {
+    const found = await this.found(after);
+    while (this.#suspects.size > 0) {
+      await pause(20);
+      found.push(...this.#lateThreads(holdings(), after));
+    }
+    return found;
+  }
+
+  #lateThreads({ threads }: Holdings, after: string): string[] {
+    const at = performance.now();
+    for (const id of this.#suspects.keys()) {
+      if (!threads.has(id)) this.#suspects.delete(id);
+    }
+    for (const [id, name] of threads) {
+      if (this.#before.threads.has(id) || this.#suspects.has(id) || name.startsWith("libuv-worker")) continue;
+      this.#suspects.set(id, { name, since: at, after });
+    }
+    const late = [...this.#suspects].filter(([, { since }]) => at - since > THREAD_GRACE_MS);
+    if (late.length > 0) this.#before = { ...this.#before, threads };
+    for (const [id] of late) this.#suspects.delete(id);
+    return late.map(([id, { name, after: first }]) => `thread ${id} (${name}), first seen after ${first}`);
   }
 }
 
@@ -72,14 +114,10 @@ function listing(folder: string, describe: (name: string) => string): Map<string
   return found;
 }
 
-function difference(before: Holdings, now: Holdings): string[] {
+function newDescriptors(before: Holdings, now: Holdings): string[] {
   const found: string[] = [];
   for (const [fd, what] of now.descriptors) {
     if (before.descriptors.get(fd) !== what) found.push(`descriptor ${fd} (${what})`);
-  }
-  for (const [thread, name] of now.threads) {
-    if (!before.threads.has(thread) && !name.startsWith("libuv-worker"))
-      found.push(`thread ${thread} (${name})`);
   }
   return found;
 }
