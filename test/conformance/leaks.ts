@@ -12,11 +12,11 @@ interface Holdings {
   readonly threads: ReadonlyMap<string, string>;
 }
 
-/** Time that closing handles get before they count as leaked. */
+/**
+ * Time that closing handles get before they count as leaked, and threads that end: one of glibc's for asynchronous I/O
+ * waits a second for more work.
+ */
 const GRACE_MS = 3000;
-
-/** Time that a thread gets to end: one of glibc's for asynchronous I/O waits a second for more work. */
-const THREAD_GRACE_MS = 3000;
 
 /** A thread that was not there before. */
 interface Suspect {
@@ -34,20 +34,22 @@ interface Suspect {
 export class LeakCheck {
   #before: Holdings;
   readonly #suspects = new Map<string, Suspect>();
+  readonly #graceMs: number;
 
-  private constructor(before: Holdings) {
+  private constructor(before: Holdings, graceMs: number) {
     this.#before = before;
+    this.#graceMs = graceMs;
   }
 
   /** libuv's pool is started first, since it stays. */
-  static async begin(): Promise<LeakCheck> {
+  static async begin(graceMs = GRACE_MS): Promise<LeakCheck> {
     await Promise.all(Array.from({ length: 16 }, () => stat("/")));
-    return new LeakCheck(holdings());
+    return new LeakCheck(holdings(), graceMs);
   }
 
   /** Descriptors that came since the last time and are still there, and threads that have been there too long. */
   async found(after: string): Promise<string[]> {
-    const deadline = performance.now() + GRACE_MS;
+    const deadline = performance.now() + this.#graceMs;
     for (;;) {
       const now = holdings();
       const found = newDescriptors(this.#before, now);
@@ -79,7 +81,7 @@ export class LeakCheck {
       if (this.#before.threads.has(id) || this.#suspects.has(id) || name.startsWith("libuv-worker")) continue;
       this.#suspects.set(id, { name, since: at, after });
     }
-    const late = [...this.#suspects].filter(([, { since }]) => at - since > THREAD_GRACE_MS);
+    const late = [...this.#suspects].filter(([, { since }]) => at - since > this.#graceMs);
     if (late.length > 0) this.#before = { ...this.#before, threads };
     for (const [id] of late) this.#suspects.delete(id);
     return late.map(([id, { name, after: first }]) => `thread ${id} (${name}), first seen after ${first}`);
