@@ -40,6 +40,8 @@ export interface ModuleCodec {
    * queue has released its last peer.
    */
   readonly sockets: "framed" | "streamed";
+  /** It must release one peer at a time: see peer-releases.ts. */
+  readonly releasesOneByOne: boolean;
   /** It refuses a VPN address that another peer has. */
   readonly refusesSameVpn: boolean;
 

@@ -41,6 +41,7 @@ import { type KeyItem, OvpnKeys } from "./ovpn-keys.ts";
 import { peerOf, statsOf, withScope } from "./ovpn-peers.ts";
 import { OvpnRequests } from "./ovpn-requests.ts";
 import { OvpnTransports } from "./ovpn-transports.ts";
+import { PeerReleases } from "./peer-releases.ts";
 import { boundSource, settingsOf } from "./peer-settings.ts";
 import { TcpTransport } from "./tcp-transport.ts";
 import { HeldUdpTransport, type UdpTransport } from "./udp-transport.ts";
@@ -108,6 +109,7 @@ export class OvpnInterface implements BackendInterface {
   readonly #strangers = new Set<number>();
   /** What the module does not look at by itself. */
   readonly #vpnAddresses: VpnAddresses | undefined;
+  readonly #releases: PeerReleases | undefined;
   /** Counts what makes the kernel's list of peers another. */
   #changes = 0;
   #sink: BackendEventSink | undefined;
@@ -136,13 +138,17 @@ export class OvpnInterface implements BackendInterface {
       onDatagram: (datagram) => this.#notifications?.take(datagram),
       onOverflow: (lost) => this.#sink?.({ type: "overflow", lost }),
     });
+    if (codec.releasesOneByOne) this.#releases = new PeerReleases();
     if (!codec.refusesSameVpn && this.mode === "multipeer") this.#vpnAddresses = new VpnAddresses();
   }
 
   async start(sink: BackendEventSink): Promise<void> {
     this.#sink = sink;
     const { tracer } = this.#parts.system;
-    const told: BackendEventSink = (event) => sink(this.#corrected(event));
+    const told: BackendEventSink = (event) => {
+      if (event.type === "peer-deleted") this.#releases?.released(event.peer);
+      sink(this.#corrected(event));
+    };
     this.#notifications = new PeerNotifications(this.#codec, this.#target, told, tracer);
     if (this.capabilities.floatEvent === "poll") {
       this.#floatWatch = new FloatWatch(
@@ -298,7 +304,9 @@ export class OvpnInterface implements BackendInterface {
   async removePeer(id: number): Promise<void> {
     this.#changes++;
     try {
-      await this.#requests.doSlowly((to, seq) => this.#codec.peerDel(to, this.#target, seq, id));
+      const remove = () =>
+        this.#requests.doSlowly((to, seq) => this.#codec.peerDel(to, this.#target, seq, id));
+      await (this.#releases ? this.#releases.remove(id, remove) : remove());
       await heldOf(this.#peers.get(id)?.transport)?.peerRemoved(id);
     } finally {
       this.#changes++;

@@ -13,27 +13,19 @@ interface Holdings {
 }
 
 /**
- * Time that closing handles get before they count as leaked, and threads that end: one of glibc's for asynchronous I/O
- * waits a second for more work.
+ * Time that closing handles get before they count as leaked, and threads that end when all is over: one of glibc's for
+ * asynchronous I/O waits a second for more work.
  */
 const GRACE_MS = 3000;
 
-/** A thread that was not there before. */
-interface Suspect {
-  readonly name: string;
-  /** When it was first seen after a case, of `performance.now()`. */
-  readonly since: number;
-  /** What had just been looked at. */
-  readonly after: string;
-}
-
 /**
- * Compares the process now with what it was before a case. Nobody waits for threads after each case: one that lives on
- * is told later, with the case after which it was first seen.
+ * Compares the process now with what it was before. Threads are waited for at the end only: the C library's are used by
+ * one case after the other.
  */
 export class LeakCheck {
   #before: Holdings;
-  readonly #suspects = new Map<string, Suspect>();
+  /** Threads that came, by id: after which case they were first seen. */
+  readonly #came = new Map<string, string>();
   readonly #graceMs: number;
 
   private constructor(before: Holdings, graceMs: number) {
@@ -47,7 +39,7 @@ export class LeakCheck {
     return new LeakCheck(holdings(), graceMs);
   }
 
-  /** Descriptors that came since the last time and are still there, and threads that have been there too long. */
+  /** Descriptors that came since the last time and are still there. */
   async found(after: string): Promise<string[]> {
     const deadline = performance.now() + this.#graceMs;
     for (;;) {
@@ -58,33 +50,25 @@ export class LeakCheck {
         continue;
       }
       this.#before = { ...now, threads: this.#before.threads };
-      return [...found, ...this.#lateThreads(now, after)];
+      for (const id of now.threads.keys()) if (!this.#came.has(id)) this.#came.set(id, after);
+      return found;
     }
   }
 
-  /** As `found`, when all is over: waits for threads as well. */
+  /** As `found`, when all is over: and threads that came since the beginning. */
   async finish(after = "the last"): Promise<string[]> {
     const found = await this.found(after);
-    while (this.#suspects.size > 0) {
+    const deadline = performance.now() + this.#graceMs;
+    for (;;) {
+      const left = newThreads(this.#before, holdings());
+      if (left.length === 0 || performance.now() > deadline) {
+        const told = left.map(
+          ([id, name]) => `thread ${id} (${name}), first seen after ${this.#came.get(id)}`,
+        );
+        return [...found, ...told];
+      }
       await pause(20);
-      found.push(...this.#lateThreads(holdings(), after));
     }
-    return found;
-  }
-
-  #lateThreads({ threads }: Holdings, after: string): string[] {
-    const at = performance.now();
-    for (const id of this.#suspects.keys()) {
-      if (!threads.has(id)) this.#suspects.delete(id);
-    }
-    for (const [id, name] of threads) {
-      if (this.#before.threads.has(id) || this.#suspects.has(id) || name.startsWith("libuv-worker")) continue;
-      this.#suspects.set(id, { name, since: at, after });
-    }
-    const late = [...this.#suspects].filter(([, { since }]) => at - since > this.#graceMs);
-    if (late.length > 0) this.#before = { ...this.#before, threads };
-    for (const [id] of late) this.#suspects.delete(id);
-    return late.map(([id, { name, after: first }]) => `thread ${id} (${name}), first seen after ${first}`);
   }
 }
 
@@ -114,6 +98,10 @@ function listing(folder: string, describe: (name: string) => string): Map<string
     }
   }
   return found;
+}
+
+function newThreads(before: Holdings, now: Holdings): [id: string, name: string][] {
+  return [...now.threads].filter(([id, name]) => !before.threads.has(id) && !name.startsWith("libuv-worker"));
 }
 
 function newDescriptors(before: Holdings, now: Holdings): string[] {
