@@ -41,7 +41,6 @@ import { type KeyItem, OvpnKeys } from "./ovpn-keys.ts";
 import { peerOf, statsOf, withScope } from "./ovpn-peers.ts";
 import { OvpnRequests } from "./ovpn-requests.ts";
 import { OvpnTransports } from "./ovpn-transports.ts";
-import { PeerReleases } from "./peer-releases.ts";
 import { boundSource, settingsOf } from "./peer-settings.ts";
 import { TcpTransport } from "./tcp-transport.ts";
 import { HeldUdpTransport, type UdpTransport } from "./udp-transport.ts";
@@ -109,7 +108,6 @@ export class OvpnInterface implements BackendInterface {
   readonly #strangers = new Set<number>();
   /** What the module does not look at by itself. */
   readonly #vpnAddresses: VpnAddresses | undefined;
-  readonly #releases: PeerReleases | undefined;
   /** Counts what makes the kernel's list of peers another. */
   #changes = 0;
   #sink: BackendEventSink | undefined;
@@ -138,17 +136,13 @@ export class OvpnInterface implements BackendInterface {
       onDatagram: (datagram) => this.#notifications?.take(datagram),
       onOverflow: (lost) => this.#sink?.({ type: "overflow", lost }),
     });
-    if (codec.releasesOneByOne) this.#releases = new PeerReleases();
     if (!codec.refusesSameVpn && this.mode === "multipeer") this.#vpnAddresses = new VpnAddresses();
   }
 
   async start(sink: BackendEventSink): Promise<void> {
     this.#sink = sink;
     const { tracer } = this.#parts.system;
-    const told: BackendEventSink = (event) => {
-      if (event.type === "peer-deleted") this.#releases?.released(event.peer);
-      sink(this.#corrected(event));
-    };
+    const told: BackendEventSink = (event) => sink(this.#corrected(event));
     this.#notifications = new PeerNotifications(this.#codec, this.#target, told, tracer);
     if (this.capabilities.floatEvent === "poll") {
       this.#floatWatch = new FloatWatch(
@@ -304,9 +298,10 @@ export class OvpnInterface implements BackendInterface {
   async removePeer(id: number): Promise<void> {
     this.#changes++;
     try {
-      const remove = () =>
-        this.#requests.doSlowly((to, seq) => this.#codec.peerDel(to, this.#target, seq, id));
-      await (this.#releases ? this.#releases.remove(id, remove) : remove());
+      const request: Build = (to, seq) => this.#codec.peerDel(to, this.#target, seq, id);
+      // Asked from several threads, a module that does it later does it on several processors: see docs/linux.md.
+      if (this.#codec.releasesAtOnce) await this.#requests.doSlowly(request);
+      else this.#requests.do(request);
       await heldOf(this.#peers.get(id)?.transport)?.peerRemoved(id);
     } finally {
       this.#changes++;
@@ -436,8 +431,12 @@ export class OvpnInterface implements BackendInterface {
     const ids = [...this.#peers.keys(), ...this.#strangers];
     // All of them take from one iterator, in the order in which the peers came.
     const left = ids.values();
+    const pace = new Pace();
     const remove = async () => {
-      for (const id of left) await this.removePeer(id).catch(() => {});
+      for (const id of left) {
+        await this.removePeer(id).catch(() => {});
+        if (pace.over) await pace.turn();
+      }
     };
     await Promise.all(Array.from({ length: Math.min(LANES, ids.length) }, remove));
   }

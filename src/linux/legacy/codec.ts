@@ -22,7 +22,7 @@ export const LEGACY_CODEC: ModuleCodec = {
   linkKind: LEGACY_LINK_KIND,
   kind: LEGACY_KIND,
   sockets: "streamed",
-  releasesOneByOne: true,
+  releasesAtOnce: false,
   refusesSameVpn: false,
   peerNew: newPeer,
   peerSet: setPeer,
