@@ -115,6 +115,7 @@ export interface Route {
   readonly destination: string;
   /** A VPN address as the next hop; needed in multipeer mode to reach prefixes behind a peer. */
   readonly via?: string;
+  /** The lower, the better; the default is the kernel's. Capability `routeMetric`. */
   readonly metric?: number;
 }
 
@@ -203,8 +204,11 @@ export interface NodeSocket {
   readonly readableLength: number;
   readonly writableEnded: boolean;
   readonly writableLength: number;
+  /** Must be 0 for `data` and `readable`. */
   listenerCount(event: string): number;
+  /** Gives what was read and nobody took. */
   read(): unknown;
+  /** Called when the connection has its new owner. */
   destroy(): unknown;
 }
 
@@ -289,9 +293,10 @@ export interface SetPeerOptions {
   readonly txId?: number;
 }
 
-/** One life of a peer id: a peer added later with the same id has a higher generation. */
+/** One life of a peer id. */
 export interface PeerRef {
   readonly id: number;
+  /** A peer that is added later with the same id has a higher one. */
   readonly generation: number;
 }
 
@@ -309,7 +314,9 @@ export interface KeyOptions {
   /** 0 to {@link MAX_KEY_ID}: the key id in the packets. */
   readonly id: number;
   readonly cipher: CipherName;
+  /** What this end sends with. */
   readonly encrypt: KeyDirection;
+  /** What the other end sends with. */
   readonly decrypt: KeyDirection;
   /** Zero the four arrays above when the call settles, whatever its outcome. Default false. */
   readonly wipe?: boolean;
