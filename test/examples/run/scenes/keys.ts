@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { deriveDataKeys } from "../../../../src/core/key-derivation.ts";
 import { KeySchedule } from "../../../../src/core/key-schedule.ts";
-import { inTime } from "../../../conformance/expect.ts";
+import { inTime, pause } from "../../../conformance/expect.ts";
 import { type End, openTunnel } from "../../../conformance/tunnel.ts";
 import { example, type Scene } from "../stage.ts";
 import { CIPHER, freshEkm } from "./ends.ts";
@@ -44,7 +44,9 @@ export const keyScenes: readonly Scene[] = [
         const ekms = freshEkm();
         const installed = [signalled(), signalled()] as const;
         const over = signalled();
-        const both = ends.map(({ role, schedule }, at) => {
+        const both = ends.map(async ({ role, schedule }, at) => {
+          // The other end is not as quick: who does not wait for it loses pings.
+          await pause(200 * at);
           const [own, other] = at === 0 ? installed : [installed[1], installed[0]];
           const ekm = ekms[at] as Uint8Array;
           const before = schedule.install.bind(schedule);
