@@ -52,7 +52,7 @@ export const cliScenes: readonly Scene[] = [
     async run({ world }) {
       world.onClose(() => world.driver.deleteInterface("tun0", world.server.extras));
       const said = await runScript("cli/transport.sh", { by: inside(world.server) });
-      assert.match(said, /primary/);
+      assert.match(said, world.capabilities.readKeys ? /primary/ : /no keys/);
     },
   },
   {
@@ -65,7 +65,7 @@ export const cliScenes: readonly Scene[] = [
       const server = `process.argv.push("interfaces"); import(${JSON.stringify(DCO)});\n`;
       const files = { "server.js": server };
       const said = await runScript("cli/trace.sh", { by: inside(world.server), files });
-      assert.match(said, /peer-get/);
+      assert.match(said, /"message":"ovpn\S* (peer-get|get-peer)"/);
     },
   },
   {

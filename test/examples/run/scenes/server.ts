@@ -22,7 +22,7 @@ async function endClient({ world, kernel }: Stage, client: End, id: number): Pro
 export const serverScenes: readonly Scene[] = [
   {
     page: "server.md",
-    name: "two clients are admitted, a third with the id of the first is refused, one leaves",
+    name: "two clients are admitted, one without a key and one with the id of the first are refused, one leaves",
     async run(stage) {
       const { world } = stage;
       const { runServer } = example("server/server.ts");
@@ -36,6 +36,10 @@ export const serverScenes: readonly Scene[] = [
       const stop = new AbortController();
       const control = {
         async *logins(_: Transport, signal: AbortSignal) {
+          const [first] = clients;
+          assert.ok(first);
+          const none = { ekm: new Uint8Array(256), cipher: CIPHER };
+          yield { ...none, peerId: 1, remote: reachable(first.site, first.transport), vpn: first.vpn };
           for (const [index, client] of [...clients, ...clients.slice(0, 1)].entries()) {
             const [ekm, theirs] = freshEkm();
             const id = 1 + (index % clients.length);
@@ -67,7 +71,8 @@ export const serverScenes: readonly Scene[] = [
         () => admitted,
         (count) => count === 3,
       );
-      assert.deepEqual(refused, ["exists"]);
+      assert.deepEqual(refused, ["invalid", "exists"]);
+      assert.deepEqual(gone.splice(0), ["1 requested"]);
       for (const client of clients) {
         await untilReached(world, client.site, vpnOf(1).ipv6);
         await assertReaches(world, client, vpnOf(1).ipv4);
