@@ -41,6 +41,7 @@ export interface IpEndpoint extends IpAddress {
 
 /** A checked address with a prefix length. */
 export interface IpPrefix extends IpAddress {
+  /** In bits. */
   readonly length: number;
 }
 

@@ -100,6 +100,7 @@ export interface InterfaceInfo {
   readonly index: number;
   /** Undefined where the kernel does not tell (ovpn-dco-v2, FreeBSD, Windows). */
   readonly mode: InterfaceMode | undefined;
+  /** In bytes. */
   readonly mtu: number;
   /** Administratively up. */
   readonly up: boolean;
@@ -125,6 +126,7 @@ export interface InterfaceConfig {
   readonly addresses?: readonly string[];
   /** In bytes; limits in `capabilities.mtu`. */
   readonly mtu?: number;
+  /** Administratively up, or down (capability `linkDown`). */
   readonly up?: boolean;
   /**
    * Exactly these of ours; routes that others made are left alone, and one in the place of theirs is `exists` with the
@@ -214,9 +216,13 @@ export interface NodeSocket {
 
 /** Options of `dco.listen`. */
 export interface ListenOptions extends CallOptions {
+  /** One that `capabilities.listeners` names. */
   readonly protocol: TransportProtocol;
+  /** Where it waits; a port of 0 means any, `listener.local` tells which. */
   readonly local: EndpointInput;
+  /** As in {@link OpenTransportOptions}. */
   readonly dualStack?: boolean;
+  /** Of each transport, as in {@link OpenTransportOptions}. */
   readonly queueLimit?: number;
   /** Connections that may wait to be taken. Default 128. */
   readonly backlog?: number;
@@ -224,19 +230,25 @@ export interface ListenOptions extends CallOptions {
 
 /** One control packet (any opcode but those of data, DATA_V1 and DATA_V2) from the network. */
 export interface ControlPacket {
+  /** The whole packet from its opcode on; over TCP without its length. The array is the reader's to keep. */
   readonly data: Uint8Array;
+  /** Its sender. */
   readonly from: Endpoint;
 }
 
 /** Where a control packet goes: to a peer (follows a float), or to an address. */
 export interface SendOptions extends CallOptions {
+  /** The id of a peer: to where it is now. */
   readonly peer?: number;
+  /** An address, without `peer`. Over TCP, and without `capabilities.anyRemote`, only the transport's remote. */
   readonly to?: EndpointInput;
 }
 
 /** What a transport has seen so far, in packets. */
 export interface TransportCounters {
+  /** Control packets that came, those included that were dropped afterwards. */
   readonly received: bigint;
+  /** Control packets that were sent. */
   readonly sent: bigint;
   /** Control packets dropped because nobody read `packets()` fast enough. */
   readonly droppedQueueFull: bigint;
@@ -343,7 +355,9 @@ export interface PeerInfo extends PeerRef {
 
 /** Bytes and packets in both directions. */
 export interface Counters {
+  /** Received from the peer. */
   readonly rxBytes: bigint;
+  /** Sent to the peer. */
   readonly txBytes: bigint;
   /** Undefined where the kernel counts bytes only. */
   readonly rxPackets: bigint | undefined;
@@ -436,7 +450,8 @@ export interface DriverInfo {
   readonly module: string;
   /** The module's version where it has one of its own, else the kernel's. */
   readonly version: string;
+  /** Release of the operating system's kernel; of the userspace backend with the system's name. */
   readonly kernel: string;
-  /** One sentence. */
+  /** Why it was chosen: one sentence. */
   readonly reason: string;
 }
