@@ -30,7 +30,7 @@ export const routingScenes: readonly Scene[] = [
       const { addSite } = example("routing/routes.ts");
       const server = await openServer(world);
       const client = await openEnd(world, world.clients[0], { mode: "p2p", host: 2 });
-      const behind = ["10.55.0.1/16", "fd00:55::1/64"];
+      const behind = ["10.55.0.1/16", "fd00:55::1/64", "10.77.0.1/16"];
       const addresses = [`${client.vpn.ipv4}/24`, `${client.vpn.ipv6}/64`, ...behind];
       await world.configure(client.site, client.dco, { addresses });
       const { local } = client.transport;
@@ -41,6 +41,11 @@ export const routingScenes: readonly Scene[] = [
       await installKeys(server, client);
       for (const address of ["10.55.0.1", "fd00:55::1"]) await assertReaches(world, server, address);
       if (!kernel) return;
+      await server.dco.configure({ routes: ["10.77.0.0/16"] });
+      await assertSilent(world, server, "10.77.0.1"); // a route that only names the interface
+      await server.dco.configure({ routes: [{ destination: "10.77.0.0/16", via: client.vpn.ipv4 }] });
+      await assertReaches(world, server, "10.77.0.1");
+      await server.dco.configure({ routes: [] });
       await server.dco.removePeer(1);
       assert.equal((await world.inspect(server.site, server.dco.name))?.routes.join(), "");
     },
