@@ -27,12 +27,13 @@ export function broken(note: string): SuiteResult {
 const node = process.execPath;
 const tool = (...path: string[]) => inRoot("node_modules", ...path);
 
-/** Types, format and lint, and the build. */
+/** Types, format and lint, the build, and that the API reference can be made of what is exported. */
 export async function staticChecks(): Promise<SuiteResult> {
   const checks: [name: string, args: string[]][] = [
     ["types (tsc)", [tool("typescript", "bin", "tsc"), "--noEmit"]],
     ["format and lint (biome)", [tool("@biomejs", "biome", "bin", "biome"), "check", "."]],
     ["build", [inRoot("ci", "build.ts")]],
+    ["API reference (typedoc)", [inRoot("ci", "api-docs.ts"), "--check"]],
   ];
   const failures: string[] = [];
   for (const [name, args] of checks) {
