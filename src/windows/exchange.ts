@@ -41,7 +41,7 @@ export interface WindowsExchange {
   write(data: Uint8Array, to: IpEndpoint, family: 4 | 6): Promise<void>;
   /** Cancels what is pending, closes the handle and opens it again: the only way out of a multi-peer socket. */
   reset(): Promise<void>;
-  /** Cancels what is pending and closes the handle, by a deadline. */
+  /** Cancels what is pending and closes the handle, by a deadline. Errors: `timeout`, as those of a device. */
   close(): Promise<void>;
 }
 

@@ -27,7 +27,7 @@ import { PendedReads } from "./pended-reads.ts";
 import { WindowsTransport } from "./transport.ts";
 
 /** How a pended request ends because the adapter is disabled, removed, or its driver replaced. */
-const GONE = [6, 22, 31, 433, 995, 1167];
+const GONE = [6, 22, 31, 55, 433, 995, 1167, 1617];
 
 /** ERROR_INSUFFICIENT_BUFFER: one packet was lost. */
 const PACKET_LOST = 122;
@@ -137,8 +137,13 @@ export abstract class WindowsInterface implements BackendInterface {
         await this.adapter.configure(this.#wanted, signal);
         this.#wanted = undefined;
       }
-      const transport: WindowsTransport = new WindowsTransport(request, local, this.exchange, async () => {
-        if (this.transport === transport) await this.#disconnect();
+      const transport: WindowsTransport = new WindowsTransport(request, local, this.exchange, {
+        onWriteFailure: (error) => {
+          if (this.transport === transport) this.onWriteFailure(error);
+        },
+        onClose: async () => {
+          if (this.transport === transport) await this.#disconnect();
+        },
       });
       this.transport = transport;
       this.#look();
@@ -194,6 +199,9 @@ export abstract class WindowsInterface implements BackendInterface {
   protected abstract disconnect(): Promise<void>;
   /** A pended read has failed: others would fail in the same way, so something ends with it. */
   protected abstract onReadEvent(error: unknown): void;
+
+  /** A write has failed, which its caller is told. */
+  protected onWriteFailure(_error: unknown): void {}
 
   protected tell(event: BackendEvent): void {
     if (!this.isOver) this.#sink(event);
@@ -275,9 +283,13 @@ export abstract class WindowsInterface implements BackendInterface {
     try {
       this.adapter.close();
     } finally {
-      await this.exchange.close();
+      try {
+        await this.exchange.close();
+      } finally {
+        // Also where the driver does not let the handle go: what was made is not left behind for that.
+        if (deleteInterface && !this.#isGone) await this.adapter.remove();
+      }
     }
-    if (deleteInterface && !this.#isGone) await this.adapter.remove();
   }
 }
 

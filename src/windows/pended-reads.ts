@@ -6,7 +6,7 @@ import type { Packet } from "./messages.ts";
 
 const PENDED = 3;
 
-/** What reads that were given up get to end; a driver may keep them for the next transport instead. */
+/** What reads that were given up get to end; after that their failures are nobody's. */
 const DRAIN_MS = 50;
 
 /** Who gets what the reads bring, in the order in which they were begun. */
@@ -19,8 +19,10 @@ export interface ReadListener {
 export class PendedReads {
   readonly #read: () => Promise<Packet>;
   readonly #listener: ReadListener;
-  readonly #pended: Promise<Packet>[] = [];
+  readonly #pended: { readonly packet: Promise<Packet>; readonly life: number }[] = [];
   #wanted = false;
+  /** Counts what was begun and stopped: the failure of a read that was given up is nobody's. */
+  #life = 0;
   #running: Promise<void> | undefined;
 
   constructor(read: () => Promise<Packet>, listener: ReadListener) {
@@ -37,6 +39,7 @@ export class PendedReads {
   /** Begins no others, and tells nothing more. */
   stop(): void {
     this.#wanted = false;
+    this.#life++;
   }
 
   /** Waits until those that the driver has given up are over, so that their ends are not taken for those of others. */
@@ -54,20 +57,20 @@ export class PendedReads {
       const packet = this.#read();
       // It is waited for in its turn.
       packet.catch(() => {});
-      this.#pended.push(packet);
+      this.#pended.push({ packet, life: this.#life });
     }
   }
 
   async #run(): Promise<void> {
     for (let next = this.#pended[0]; next; next = this.#pended[0]) {
-      const end = await next.then(
+      const end = await next.packet.then(
         (packet) => ({ packet }),
         (error: unknown) => ({ error }),
       );
       this.#pended.shift();
       if ("error" in end) {
         // Before others are begun, which may be of no use then.
-        if (this.#wanted) this.#listener.onFailure(end.error);
+        if (this.#wanted && next.life === this.#life) this.#listener.onFailure(end.error);
         this.#fill();
       } else {
         this.#fill();
