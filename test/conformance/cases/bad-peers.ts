@@ -117,13 +117,13 @@ function peerWith(transport: Transport, change: object): AddPeerOptions {
   return { id: 2, transport, remote: REMOTE, vpn: { ipv4: "10.8.0.10" }, ...change };
 }
 
+type IdVerb = readonly [field: string, verb: (id: number) => Refusal["call"]];
+
 /** The verbs that take a peer id, and what they call it. */
-function idVerbs(
-  dco: DcoInterface,
-  transport: Transport,
-): readonly [string, (id: number) => Refusal["call"]][] {
+function idVerbs(dco: DcoInterface, transport: Transport): readonly IdVerb[] {
   const key = freshKey(1, "secondary");
   const packet = Uint8Array.of(32, 0, 0, 0);
+  const deleteKey: IdVerb = ["peer", (peer) => () => dco.deleteKey(peer, "primary")];
   return [
     ["id", (id) => () => dco.addPeer(peerWith(transport, { id }))],
     ["id", (id) => () => dco.setPeer(id, { keepalive: "off" })],
@@ -131,7 +131,7 @@ function idVerbs(
     ["id", (id) => () => dco.peer(id)],
     ["peer", (peer) => () => dco.installKey(peer, key)],
     ["peer", (peer) => () => dco.swapKeys(peer)],
-    ["peer", (peer) => () => dco.deleteKey(peer, "primary")],
+    ...(dco.capabilities.deleteKey ? [deleteKey] : []),
     ["peer", (peer) => () => dco.keys(peer)],
     ["peers[0].id", (id) => () => firstItem(dco.addPeers([peerWith(transport, { id })]))],
     ["ids[0]", (id) => () => firstItem(dco.removePeers([id]))],
