@@ -22,6 +22,13 @@ export const SUITES: readonly Suite[] = [
     seconds: 600,
   },
   {
+    name: "mixed",
+    entry: "test/conformance/run.ts",
+    args: ["--subject", "mixed"],
+    flags: ["--expose-gc"],
+    seconds: 300,
+  },
+  {
     name: "userspace",
     entry: "test/conformance/run.ts",
     args: ["--subject", "userspace"],

@@ -26,6 +26,11 @@ export interface OpenWindowsDriverOptions {
 
 /** Opens the driver of `ovpn-dco-win`, typed with what Windows has besides. Errors: `unavailable`. */
 export async function openWindowsDriver(options: OpenWindowsDriverOptions = {}): Promise<WindowsDriver> {
+  return new CoreDriver(await openWindowsBackend(options)) as unknown as WindowsDriver;
+}
+
+/** The backend alone. Errors: `unavailable`. */
+export async function openWindowsBackend(options: OpenWindowsDriverOptions): Promise<WindowsBackend> {
   if (process.arch !== "x64" && process.arch !== "arm64") {
     throw new DcoError("unavailable", `the windows backend is for 64-bit processes, not ${process.arch}`);
   }
@@ -33,8 +38,7 @@ export async function openWindowsDriver(options: OpenWindowsDriverOptions = {}):
   const { devices, system, ip } = calls;
   const adapters = new Adapters({ ...calls, isDriverPath: options.isDriverPath ?? isDriverPath });
   const tracer = new WireTracer(options.trace);
-  const backend = await WindowsBackend.open({ opener: devices, adapters, ip, system, tracer });
-  return new CoreDriver(backend) as unknown as WindowsDriver;
+  return WindowsBackend.open({ opener: devices, adapters, ip, system, tracer });
 }
 
 /** Bound once for each thread of JavaScript: waiting takes an event, a callback and a wait of the system's, which stay. */

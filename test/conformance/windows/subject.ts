@@ -4,7 +4,7 @@
 import type { Subject } from "../world.ts";
 import { EXCEPTIONS, STOPS, WITHOUT_CARD } from "./lists.ts";
 import { Simulator } from "./simulator.ts";
-import { openSubjectDriver, WindowsWorld } from "./world.ts";
+import { leftoversOf, openSubjectDriver, WindowsWorld } from "./world.ts";
 
 /** Opens the subject. */
 export async function openWindowsSubject(): Promise<Subject> {
@@ -28,21 +28,7 @@ export async function openWindowsSubject(): Promise<Subject> {
       `${info.module} ${info.version}, ${info.kernel}, node ${process.version}`,
     ],
     open: () => WindowsWorld.open(`127.${1 + (process.pid % 250)}.${worlds++ % 256}`, simulator),
-    leftovers: async () => (simulator ? leftovers(simulator) : []),
+    leftovers: async () => (simulator ? leftoversOf(simulator) : []),
     close: async () => simulator?.close(),
   };
-}
-
-/** What the driver still has of ours. */
-async function leftovers(simulator: Simulator): Promise<string[]> {
-  const found: string[] = [];
-  for (const state of await simulator.states()) {
-    const { openHandles, pendingReads, pendingAnswers, pendingNotifications, pendingConnects } = state;
-    const { peers, sockets, routes } = state;
-    const held = { openHandles, pendingReads, pendingAnswers, pendingNotifications, pendingConnects };
-    for (const [what, count] of Object.entries({ ...held, peers, sockets, routes })) {
-      if (count !== 0) found.push(`${what} of ${state.instance}: ${count}`);
-    }
-  }
-  return found;
 }

@@ -46,14 +46,20 @@ export class WindowsWorld implements ClosableWorld {
   readonly #cleanups = new Cleanups();
   #nextAddress = 100;
 
-  private constructor(network: string, driver: WindowsDriver, simulator: Simulator | undefined) {
+  /** @param network the first three numbers of the sites' addresses, of loopback */
+  constructor(
+    network: string,
+    driver: WindowsDriver,
+    simulator: Simulator | undefined,
+    sites: readonly Site[] = makeSites(network),
+  ) {
     this.#network = network;
     this.driver = driver;
     this.simulator = simulator;
     this.onClose(() => driver.close());
-    this.server = makeSite("server", `${network}.1`);
-    const [one, two, three] = [2, 3, 4].map((last) => makeSite(`client${last - 1}`, `${network}.${last}`));
-    this.clients = [one, two, three] as [Site, Site, Site];
+    const [server, ...clients] = sites;
+    this.server = server as Site;
+    this.clients = clients as [Site, Site, Site];
   }
 
   /** @param network the first three numbers of the sites' addresses, of loopback */
@@ -167,6 +173,27 @@ function needsCard(what: string): () => never {
   };
 }
 
+/** The server's first. */
+export function makeSites(network: string): Site[] {
+  return ["server", "client1", "client2", "client3"].map((name, at) =>
+    makeSite(name, `${network}.${at + 1}`),
+  );
+}
+
 function makeSite(name: string, ipv4: string): Site {
   return { name, extras: {}, ipv4, ipv6: "::1", linkLocal: { address: "fe80::1", scopeId: 1 } };
+}
+
+/** What the driver still has of ours. */
+export async function leftoversOf(simulator: Simulator): Promise<string[]> {
+  const found: string[] = [];
+  for (const state of await simulator.states()) {
+    const { openHandles, pendingReads, pendingAnswers, pendingNotifications, pendingConnects } = state;
+    const { peers, sockets, routes } = state;
+    const held = { openHandles, pendingReads, pendingAnswers, pendingNotifications, pendingConnects };
+    for (const [what, count] of Object.entries({ ...held, peers, sockets, routes })) {
+      if (count !== 0) found.push(`${what} of ${state.instance}: ${count}`);
+    }
+  }
+  return found;
 }
