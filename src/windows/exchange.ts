@@ -52,6 +52,7 @@ export class OvpnExchange implements WindowsExchange {
   readonly #mode: InterfaceMode;
   readonly #tracer: WireTracer;
   #device: Device;
+  #isClosed = false;
   #name: string;
   /** For the statistics of peers, which grow with their number. */
   #statsBytes = REPLY_BYTES.GET_PEER_STATS as number;
@@ -109,10 +110,12 @@ export class OvpnExchange implements WindowsExchange {
 
   async reset(): Promise<void> {
     await this.#device.close();
-    this.#device = this.#opener.open(this.#path, "exclusive");
+    // Closed for good meanwhile: nobody would close another handle.
+    if (!this.#isClosed) this.#device = this.#opener.open(this.#path, "exclusive");
   }
 
   close(): Promise<void> {
+    this.#isClosed = true;
     return this.#device.close();
   }
 

@@ -3,13 +3,11 @@
  * nothing. These cases look into the driver, so they need its simulator.
  */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import { loadFfi } from "../../../src/ffi/index.ts";
 import type { Outcome } from "../../../src/windows/device.ts";
 import { win32Of } from "../../../src/windows/status.ts";
 import type { Win32Devices } from "../../../src/windows/win32/devices.ts";
+import { addAdapter, HAS_INSTALLER, removeAdapter } from "../../windows/installer.ts";
 import { KEEP_CANCELLED } from "../../windows/simulator.ts";
 import { type Case, group } from "../case.ts";
 import { checkError, eventually, inTime, pause, rejects } from "../expect.ts";
@@ -255,9 +253,7 @@ const cases: Omit<Case, "group">[] = [
     timeoutMs: 120_000,
     async run(given) {
       const { world, simulator } = parts(given);
-      const installer = process.env["DCOKIT_INSTALLER"];
-      if (installer === undefined) throw new NotHere("nothing here removes adapters");
-      const install = (...words: string[]) => promisify(execFile)(installer, words, { timeout: 60_000 });
+      if (!HAS_INSTALLER) throw new NotHere("nothing here removes adapters");
       const last = simulator.count - 1;
       const { instance } = await simulator.at(last).state();
       for (const mode of ["p2p", "multipeer"] as const) {
@@ -268,7 +264,7 @@ const cases: Omit<Case, "group">[] = [
         await dco.addPeer(mode === "p2p" ? { id: 3, transport } : peerOf(3, transport));
         const packet = transport.packets().next();
         packet.catch(() => {});
-        await install("remove", instance);
+        await removeAdapter(instance);
         await events.next("interface-removed");
         assert.equal((await events.next("peer-deleted")).reason, "interface-removed");
         await inTime(events.done, "the events' end");
@@ -279,7 +275,7 @@ const cases: Omit<Case, "group">[] = [
         assert.ok(!names.includes(dco.name));
         await rejects(world.driver.adoptInterface(instance, { mode }), "not-found");
         await inTime(dco.close(), "closing what was removed");
-        await install("add", join(dirname(installer), "ovpn-dco.inf"), String(last));
+        await addAdapter(last);
         const back = async () => (await simulator.at(0).state()).adapters;
         await eventually("the adapter", back, (count) => count === last + 1, 60_000);
         const again = await world.driver.adoptInterface(instance, { mode });

@@ -30,6 +30,8 @@ export interface MixedPlatform {
   /** As those of a subject. */
   readonly isPartial?: boolean;
   readonly siteKinds?: Sites;
+  readonly exceptions?: ReadonlyMap<string, string>;
+  readonly stops?: ReadonlyMap<string, string>;
   makeWorld(driver: DcoDriver, parts: MixedWorldParts): ClosableWorld & MixedWorld;
   droppedAt: MixedWorldParts["droppedAt"];
   leftovers(): Promise<string[]>;

@@ -47,7 +47,7 @@ export async function openMixedSubject(
   protocol: TransportProtocol,
   variant: string,
 ): Promise<Subject> {
-  const platform = await openPlatform(device, protocol);
+  const platform = await openPlatform(userspace, device, protocol);
   const userspaceAt = platform.sites.filter(({ name }) => (name === "server") === (userspace === "server"));
   const open = async (firstPacketId?: number) =>
     new CoreDriver(await MixedBackend.open(platform.backends, userspaceAt, firstPacketId));
@@ -65,6 +65,8 @@ export async function openMixedSubject(
     capabilities,
     ...(platform.isPartial && { isPartial: true }),
     ...(platform.siteKinds && { sites: platform.siteKinds }),
+    ...(platform.exceptions && { exceptions: platform.exceptions }),
+    ...(platform.stops && { stops: platform.stops }),
     variant,
     description: [
       ...platform.description,
@@ -76,7 +78,11 @@ export async function openMixedSubject(
   };
 }
 
-function openPlatform(device: Device, protocol: TransportProtocol): Promise<MixedPlatform> {
+function openPlatform(
+  userspace: "server" | "clients",
+  device: Device,
+  protocol: TransportProtocol,
+): Promise<MixedPlatform> {
   if (process.platform === "freebsd") return openMixedFreebsd();
-  return process.platform === "win32" ? openMixedWindows() : openMixedLinux(device, protocol);
+  return process.platform === "win32" ? openMixedWindows(userspace) : openMixedLinux(device, protocol);
 }

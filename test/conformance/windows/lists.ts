@@ -3,8 +3,19 @@
  * nothing else is left out.
  */
 
+/** What p2p mode has in another way than the suite takes for granted. */
+export const P2P_EXCEPTIONS: ReadonlyMap<string, string> = byName({
+  "p2p transports do not know their local address: a packet of theirs tells it": [
+    "control packets: go to a peer, to an address, or to the transport's remote",
+    "control packets: are all that packets() gives: never data packets, with peers, without, and after the last was removed",
+  ],
+  "a p2p transport reaches only its remote": [
+    "peers: an id in use is exists, and so is a second peer in p2p mode; the first goes on",
+  ],
+});
+
 /** What the suite takes for granted and this driver has in another way; docs/windows.md says how. */
-export const EXCEPTIONS: ReadonlyMap<string, string> = byName({
+export const DRIVER_EXCEPTIONS: ReadonlyMap<string, string> = byName({
   "an adapter keeps the name that Windows gave it": [
     "driver: interfaces without a name are numbered by themselves, also when created at the same time",
   ],
@@ -30,10 +41,6 @@ export const EXCEPTIONS: ReadonlyMap<string, string> = byName({
   "the sites are on loopback, which is not bypassed": [
     "configure: bypass keeps the way to the server outside the tunnel, or is unsupported",
   ],
-  "p2p transports do not know their local address: a packet of theirs tells it": [
-    "control packets: go to a peer, to an address, or to the transport's remote",
-    "control packets: are all that packets() gives: never data packets, with peers, without, and after the last was removed",
-  ],
   "adapters are there before an interface and after it, and no more than there are": [
     "races: two drivers that create interfaces at the same time do not get in each other's way",
     "lifetimes: createInterface that is aborted under way leaves no interface",
@@ -44,13 +51,13 @@ export const EXCEPTIONS: ReadonlyMap<string, string> = byName({
   "a transport closes only with its interface": [
     "races: peers that are added while their transport closes do not outlive it",
   ],
-  "a p2p transport reaches only its remote": [
-    "peers: an id in use is exists, and so is a second peer in p2p mode; the first goes on",
-  ],
   "the driver takes no two peers with one address": [
     "keys: the same key is refused for its direction in the life of the interface, for any peer and slot",
   ],
 });
+
+/** Both. */
+export const EXCEPTIONS: ReadonlyMap<string, string> = new Map([...DRIVER_EXCEPTIONS, ...P2P_EXCEPTIONS]);
 
 /** What is not run on the simulator besides: it has no network card, and what Wine has of IP Helper depends on its version. */
 export const WITHOUT_CARD: ReadonlyMap<string, string> = byName({
@@ -176,6 +183,11 @@ export const STOPS: ReadonlyMap<string, string> = byName({
     "events: an interface that somebody else deletes ends its peers, is told, and closes by itself",
   ],
 });
+
+/** Those that are in a group. */
+export function ofGroup(list: ReadonlyMap<string, string>, group: string): ReadonlyMap<string, string> {
+  return new Map([...list].filter(([name]) => name.startsWith(`${group}: `)));
+}
 
 function byName(names: Readonly<Record<string, readonly string[]>>): ReadonlyMap<string, string> {
   return new Map(

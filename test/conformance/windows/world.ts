@@ -11,7 +11,16 @@ import { openWindowsDriver, type WindowsDco, type WindowsDriver } from "../../..
 import { Cleanups } from "../cleanups.ts";
 import { inTime } from "../expect.ts";
 import { acceptStreams, connectStream } from "../userspace/streams.ts";
-import { type ClosableWorld, type ForeignSocket, NotHere, type Site } from "../world.ts";
+import {
+  type ClosableWorld,
+  type ForeignSocket,
+  NotHere,
+  type PingOptions,
+  type PingResult,
+  type RunningPing,
+  type Site,
+} from "../world.ts";
+import { ping, startPing } from "./ping.ts";
 import type { Simulator } from "./simulator.ts";
 
 /** Opens the driver; the simulator's paths have no reference string, which Wine does not know. */
@@ -45,6 +54,8 @@ export class WindowsWorld implements ClosableWorld {
   readonly #network: string;
   readonly #cleanups = new Cleanups();
   #nextAddress = 100;
+  /** Sites with adapters. */
+  readonly #used = new Set<string>();
 
   /** @param network the first three numbers of the sites' addresses, of loopback */
   constructor(
@@ -78,11 +89,22 @@ export class WindowsWorld implements ClosableWorld {
   }
 
   /** An adapter that is free. One with a name is made on no system. */
-  async createInterface(_site: Site, options: CreateInterfaceOptions): Promise<WindowsDco> {
+  async createInterface(site: Site, options: CreateInterfaceOptions): Promise<WindowsDco> {
     if (options.name !== undefined) throw new NotHere("Windows names adapters itself");
+    if (!this.mayFaceEachOther(site)) {
+      throw new NotHere(
+        "two sockets of the driver that face each other can hang a machine: see --subject mixed",
+      );
+    }
     const dco = await this.driver.createInterface(options);
     this.onClose(() => dco.close());
     return dco;
+  }
+
+  /** Whether adapters at this site and at those before may send to each other. */
+  protected mayFaceEachOther({ name }: Site): boolean {
+    this.#used.add(name);
+    return this.simulator !== undefined || this.#used.size === 1;
   }
 
   async configure(_site: Site, dco: DcoInterface, config: InterfaceConfig): Promise<void> {
@@ -140,8 +162,6 @@ export class WindowsWorld implements ClosableWorld {
     return listener;
   }
 
-  ping = needsCard("packets in the tunnel");
-  startPing = needsCard("packets in the tunnel");
   addAddress = needsCard("addresses and routes");
   addRoute = needsCard("addresses and routes");
   setUp = needsCard("a link of the system's");
@@ -153,6 +173,18 @@ export class WindowsWorld implements ClosableWorld {
   startOwner = needsCard("adapters of other processes");
   flushWhileStanding = needsCard("adapters of other processes");
 
+  async ping(_from: Site, to: string, options?: PingOptions): Promise<PingResult> {
+    this.#needTunnel();
+    return ping(to, options);
+  }
+
+  async startPing(_from: Site, to: string, options?: PingOptions): Promise<RunningPing> {
+    this.#needTunnel();
+    const running = startPing(to, options);
+    this.onClose(() => running.stop());
+    return running;
+  }
+
   /** Without a network card there are neither addresses nor routes: what a case looks at is that nothing has changed. */
   async inspect(_site: Site, name: string) {
     if (this.simulator === undefined)
@@ -163,6 +195,10 @@ export class WindowsWorld implements ClosableWorld {
 
   close(): Promise<void> {
     return this.#cleanups.run();
+  }
+
+  #needTunnel(): void {
+    if (this.simulator) throw new NotHere("waits for a real Windows machine: packets in the tunnel");
   }
 }
 
