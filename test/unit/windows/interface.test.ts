@@ -25,6 +25,10 @@ class Device implements WindowsExchange {
   notifications: Waiting<Notification>[] = [];
   /** A TCP connect that is not answered. */
   connecting: Promise<void> | undefined;
+  refuseWrite: DcoError | undefined;
+  /** What MP_NEW_PEER is refused with. */
+  refusePeer: DcoError | undefined;
+  refuseClose: DcoError | undefined;
   closed = 0;
   /** In multi-peer mode. */
   readonly peers = new Set<number>();
@@ -40,6 +44,7 @@ class Device implements WindowsExchange {
     }
     if (code === "DEL_PEER") this.#cancel(this.reads);
     if (code === "MP_START_VPN") return { local: { address: "0.0.0.0", port: 5000 } } as Reply<C>;
+    if (code === "MP_NEW_PEER" && this.refusePeer) throw this.refusePeer;
     if (code === "MP_NEW_PEER") this.peers.add((input as Requests["MP_NEW_PEER"]).peer);
     if (code === "MP_DEL_PEER") this.peers.delete((input as Requests["MP_DEL_PEER"]).peer);
     if (code === "GET_PEER_STATS") {
@@ -57,6 +62,7 @@ class Device implements WindowsExchange {
   }
 
   async write(data: Uint8Array, to: IpEndpoint | undefined): Promise<void> {
+    if (this.refuseWrite) throw this.refuseWrite;
     this.written.push([data, to]);
   }
 
@@ -70,6 +76,7 @@ class Device implements WindowsExchange {
     this.closed++;
     this.#cancel(this.reads);
     this.#cancel(this.notifications);
+    if (this.refuseClose) throw this.refuseClose;
   }
 
   /** Ends one pended read with a Win32 error. */
@@ -96,10 +103,10 @@ function pended<T>(list: Waiting<T>[]): Promise<T> {
   return new Promise((resolve, reject) => list.push({ resolve, reject }));
 }
 
-async function setUp(mode: InterfaceMode) {
+async function setUp(mode: InterfaceMode, created = false) {
   const device = new Device();
   const configured: ConfigureRequest[] = [];
-  const adapter: WindowsAdapter & { refuse?: DcoError; present?: boolean } = {
+  const adapter: WindowsAdapter & { refuse?: DcoError; present?: boolean; removed?: boolean } = {
     configure: async (request) => {
       if (adapter.refuse) throw adapter.refuse;
       configured.push(request);
@@ -108,12 +115,14 @@ async function setUp(mode: InterfaceMode) {
     isPresent: () => adapter.present !== false,
     setPeerRoutes: () => {},
     close: () => {},
-    remove: async () => {},
+    remove: async () => {
+      adapter.removed = true;
+    },
   };
   const version = { major: 2, minor: 8, patch: 0 };
   const facts = { version, chacha20: true, elevated: false };
   const capabilities = windowsCapabilities(facts, mode);
-  const link = { name: "OpenVPN DCO", index: 12, created: false, capabilities };
+  const link = { name: "OpenVPN DCO", index: 12, created, capabilities };
   const parts = { ...link, version, exchange: device, adapter };
   const backend = mode === "p2p" ? new P2pInterface(parts) : new MultipeerInterface(parts);
   return { ...(await open(backend, "windows", windowsCapabilities(facts))), device, adapter, configured };
@@ -207,6 +216,40 @@ describe("p2p", () => {
     const again = await dco.openTransport(p2p);
     expect(again.closed).toBe(false);
     expect(device.codes()).toEqual(["NEW_PEER", "START_VPN", "DEL_PEER", "NEW_PEER", "START_VPN"]);
+  });
+
+  test("a read that was given up with an earlier transport ends nothing of the next", async () => {
+    const { dco, device, events, transport } = await p2pWithPeer();
+    // The driver is late with it: it ends after its transport has been followed by another.
+    const [late] = device.reads.splice(0, 1);
+    await transport.close();
+    const again = await dco.openTransport(p2p);
+    await dco.addPeer({ id: 6, transport: again });
+    late?.reject(cancelled());
+    await turns();
+    expect([again.closed, dco.closed]).toEqual([false, false]);
+    expect(ofType(events, "interface-removed")).toEqual([]);
+    expect(device.reads).toHaveLength(3);
+    device.failRead(64);
+    await turns();
+    expect(ofType(events, "peer-deleted").map(({ peer, reason }) => [peer, reason])).toEqual([
+      [5, "transport-closed"],
+      [6, "expired"],
+    ]);
+  });
+
+  test("a write that tells of a lost connection ends the transport; one that fails otherwise does not", async () => {
+    const { device, events, transport } = await p2pWithPeer();
+    const packet = Uint8Array.of(0x38, 1, 0, 0);
+    device.refuseWrite = refusal("socket", 1232, "ERROR_HOST_UNREACHABLE", "win32");
+    await expect(transport.send(packet)).rejects.toMatchObject({ code: "socket" });
+    await turns();
+    expect(transport.closed).toBe(false);
+    device.refuseWrite = refusal("socket", 1236, "ERROR_CONNECTION_ABORTED", "win32");
+    await expect(transport.send(packet)).rejects.toMatchObject({ code: "socket" });
+    await turns();
+    expect(transport.closed).toBe(true);
+    expect(ofType(events, "peer-deleted")).toMatchObject([{ peer: 5, reason: "transport-disconnect" }]);
   });
 
   test("an adapter that is disabled under us ends the interface, once", async () => {
@@ -306,6 +349,20 @@ describe("multipeer", () => {
     expect(dco.capabilities.closeTransport).toBe(false);
   });
 
+  test("what a refused peer may leave in the driver's tables is taken out; what left nothing is not", async () => {
+    const { dco, device, transport } = await withPeers();
+    const another = { id: 6, transport, remote: "198.51.100.8:1194", vpn: { ipv4: "10.8.0.6" } };
+    device.refusePeer = refusal("exists", 8, "ERROR_NOT_ENOUGH_MEMORY", "win32");
+    await expect(dco.addPeer(another)).rejects.toMatchObject({ code: "exists" });
+    expect(device.log.at(-1)).toEqual(["MP_DEL_PEER", { peer: 6 }]);
+    device.refusePeer = refusal("exists", 5010, "ERROR_OBJECT_ALREADY_EXISTS", "win32");
+    await expect(dco.addPeer(another)).rejects.toMatchObject({ code: "exists" });
+    expect(device.log.at(-1)?.[0]).toBe("MP_NEW_PEER");
+    device.refusePeer = undefined;
+    await dco.addPeer(another);
+    expect((await dco.peers()).map(({ id }) => id)).toEqual([5, 6]);
+  });
+
   test("packets carry addresses, both ways", async () => {
     const { device, transport } = await withPeers();
     const from = { address: "203.0.113.9", port: 7 };
@@ -362,6 +419,13 @@ describe("multipeer", () => {
     expect(device.notifications).toHaveLength(1);
     await dco.openTransport(multipeer);
   });
+});
+
+test("what was created is removed also where the driver does not let go of the handle, which is told", async () => {
+  const { dco, device, adapter } = await setUp("p2p", true);
+  device.refuseClose = new DcoError("timeout", "the driver keeps it", { effect: "unknown" });
+  await expect(dco.close()).rejects.toMatchObject({ code: "timeout", effect: "unknown" });
+  expect(adapter.removed).toBe(true);
 });
 
 test("neither mode forgets what the other can: the driver's capabilities are those of both", async () => {
