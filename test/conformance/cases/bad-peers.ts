@@ -6,7 +6,7 @@ import type { AddPeerOptions, SetPeerOptions } from "../../../src/core/model.ts"
 import { group } from "../case.ts";
 import { freshKey } from "../keys.ts";
 import { assertNoEffect, firstItem, type Refusal } from "../refused.ts";
-import { openEnd } from "../tunnel.ts";
+import { nowhere, openEnd } from "../tunnel.ts";
 import type { World } from "../world.ts";
 
 const REMOTE = "192.0.2.99:1194";
@@ -32,7 +32,11 @@ const BAD_IDS: readonly unknown[] = [
 
 /** An interface with one peer and one key. */
 async function openPeer(world: World, mode: "p2p" | "multipeer") {
-  const end = await openEnd(world, world.server, { mode, host: 1 });
+  const end = await openEnd(world, world.server, {
+    mode,
+    host: 1,
+    ...(mode === "p2p" && { remote: nowhere(0) }),
+  });
   const { dco, transport } = end;
   await dco.addPeer({ id: 1, transport, remote: REMOTE, ...(mode === "multipeer" && { vpn: VPN }) });
   await dco.installKey(1, freshKey());

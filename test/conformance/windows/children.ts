@@ -3,6 +3,7 @@
  * Node cannot write to every pipe.
  */
 import { appendFileSync } from "node:fs";
+import { inspect } from "node:util";
 import type { Transport } from "../../../src/core/contract.ts";
 import { freshKey } from "../keys.ts";
 import { type Death, live } from "./life.ts";
@@ -22,8 +23,15 @@ const CHILDREN: Readonly<Record<string, (say: (line: string) => void, death: Dea
 export async function runChild(name: string, file: string, death: Death): Promise<number> {
   const child = CHILDREN[name];
   if (child === undefined) throw new Error(`there is no child ${name}`);
-  await child((line) => appendFileSync(file, `${line}\n`), death);
-  return 0;
+  const say = (line: string) => appendFileSync(file, `${line}\n`);
+  try {
+    await child(say, death);
+    return 0;
+  } catch (error) {
+    // Nobody sees what it prints.
+    say(`failed: ${inspect(error)}`);
+    return 1;
+  }
 }
 
 /** Opens and closes, adds and removes, over and over, until it is killed. */

@@ -37,7 +37,7 @@ export async function live(death: Death): Promise<void> {
   const driver = await openWindowsDriver({ isDriverPath: () => true });
   const client = await driver.createInterface({ mode: "p2p", createAdapter: false });
   const transport = await client.openTransport({ protocol: "udp", remote: NOWHERE });
-  await client.addPeer({ id: 1, transport, keepalive: { interval: 1, timeout: 5 } });
+  await client.addPeer({ id: 1, transport, keepalive: { interval: 10, timeout: 60 } });
   await client.installKey(1, freshKey());
   await client.installKey(1, freshKey(1, "secondary"));
   await client.swapKeys(1);
@@ -53,7 +53,7 @@ export async function live(death: Death): Promise<void> {
   await server.installKey(1, freshKey());
   await server.installKey(1, freshKey(1, "secondary"));
   await server.swapKeys(1);
-  await server.setPeer(1, { keepalive: { interval: 1, timeout: 5 } });
+  await server.setPeer(1, { keepalive: { interval: 10, timeout: 60 } });
   await listening.send(CONTROL_PACKET, { peer: 1 });
   await server.stats();
   await server.removePeer(1);

@@ -107,6 +107,8 @@ export async function silentHost(): Promise<Endpoint> {
 export interface Child {
   /** Its status. */
   readonly ended: Promise<number | null>;
+  /** What it has said until it ended. */
+  words(): string;
   /** It has said so, or has ended. */
   ready(): Promise<void>;
   kill(): Promise<void>;
@@ -124,13 +126,16 @@ export function startChild(name: string, ...more: readonly string[]): Child {
       stdio: "ignore",
     },
   );
+  let words = "";
   const ended = once(child, "exit").then(([status]) => {
+    if (existsSync(file)) words = readFileSync(file, "utf8");
     rmSync(folder, { recursive: true, force: true });
     return status as number | null;
   });
   const said = () => existsSync(file) && readFileSync(file, "utf8").includes("ready");
   return {
     ended,
+    words: () => words,
     ready: async () => {
       let status: number | null | undefined;
       const early = ended.then((code) => {
