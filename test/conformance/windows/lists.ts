@@ -121,26 +121,13 @@ export const STOPS: ReadonlyMap<string, string> = byName({
     "transports: a transport that is bound to one of the host's IPv4 addresses sends everything from that one",
     "transports: a transport that is bound to one of the host's IPv6 addresses sends everything from that one",
     "transports: a transport that is closed, or another interface's, takes no peer",
-    "control packets: go both ways before there is a peer, with the sender, over IPv4",
-    "control packets: go both ways before there is a peer, with the sender, over IPv6",
-    "control packets: of every control opcode arrive, with a peer and without, from peers and strangers",
-    "control packets: in a burst of 2,000 all arrive, in order and in both directions at once",
-    "control packets: that nobody reads wait up to the limit; then the oldest are dropped and counted",
-    "control packets: have one reader at a time: a second is busy, and may come when the first has left",
-    "control packets: end with the transport: the reader gets what was queued, then the end",
-    "peers: a peer that was added is told by peer() and peers(), and is gone after removePeer",
-    "peers: the lowest and the highest id work, with traffic",
     "peers: replace in p2p mode removes whatever peer is there, also one with another id",
-    "peer settings: two ends with different ids reach each other by txId, or it is unsupported",
     "races: a second peer in p2p mode is exists also where somebody else has added the first",
-    "lifetimes: closing an interface rejects what is in flight with closed",
     "lifetimes: close may be called again, at the same time and afterwards, on every level",
     "lifetimes: asyncDispose closes, on every level",
-    "lifetimes: every verb of a closed interface is closed, and has no effect",
-    "lifetimes: calls for one peer at the same time are done in their order",
-    "bad input: VPN addresses in p2p mode are invalid, for addPeer and setPeer",
   ],
   "waits for a real Windows machine: packets in the tunnel": [
+    "peers: the lowest and the highest id work, with traffic",
     "transports: a peer without a remote is where the transport's remote is",
     "peers: three clients of a multipeer server reach it and are reached, IPv4 and IPv6 inside",
     "peers: an inner source address that is not the peer's is dropped, where the capabilities say so",
@@ -183,11 +170,6 @@ export const STOPS: ReadonlyMap<string, string> = byName({
     "events: an interface that somebody else deletes ends its peers, is told, and closes by itself",
   ],
 });
-
-/** Those that are in a group. */
-export function ofGroup(list: ReadonlyMap<string, string>, group: string): ReadonlyMap<string, string> {
-  return new Map([...list].filter(([name]) => name.startsWith(`${group}: `)));
-}
 
 function byName(names: Readonly<Record<string, readonly string[]>>): ReadonlyMap<string, string> {
   return new Map(
