@@ -16,7 +16,7 @@ OpenVPN 2.7 or later: a file, or an https address. Its signature is checked. Wit
 How many adapters are added for the run; each tunnel takes one.
 
 .PARAMETER Results
-The folder for what each case came to, as JSON.
+The folder for what each case came to, as JSON; from the root of the checkout.
 #>
 [CmdletBinding()]
 param(
@@ -78,14 +78,16 @@ function Invoke-Part([string] $Name, [string[]] $Words) {
   return $LASTEXITCODE -eq 0
 }
 
+# From where the script was called, so that a path is from there.
+if ($Msi -ne '') { Install-Driver $Msi }
 $added = @()
 $failed = @()
 Push-Location $root
 try {
-  if ($Msi -ne '') { Install-Driver $Msi }
   if (-not (Test-Path -LiteralPath $tapctl)) { throw "there is no $tapctl; give the MSI by -Msi" }
   New-Item -ItemType Directory -Force -Path $Results | Out-Null
-  Invoke-Program 'npm.cmd' @('ci', '--no-audit', '--no-fund')
+  # Only what the suite loads, in the versions of the lock file; npm ci wants packages of all platforms to be in it.
+  Invoke-Program 'npm.cmd' @('install', '--no-save', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund')
 
   for ($n = 1; $n -le $Adapters; $n++) { $added += Add-Adapter }
   Invoke-Program $tapctl @('list', '--hwid', 'ovpn-dco')
