@@ -106,9 +106,15 @@ export class MultipeerInterface extends WindowsInterface {
   /** For a transport that nobody got; one that was handed out goes with the interface (closeTransport). */
   protected async disconnect(): Promise<void> {
     this.#handle++;
-    await this.withoutReads(() => this.exchange.reset());
-    this.lowered();
-    await this.exchange.ioctl("SET_MODE", { mode: this.mode });
+    try {
+      await this.withoutReads(() => this.exchange.reset());
+      this.lowered();
+      await this.exchange.ioctl("SET_MODE", { mode: this.mode });
+    } catch (error) {
+      // Without a handle there is nothing left of the interface.
+      this.#lost(error);
+      throw error;
+    }
     void this.#notifications();
   }
 

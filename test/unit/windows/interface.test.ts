@@ -29,6 +29,7 @@ class Device implements WindowsExchange {
   /** What MP_NEW_PEER is refused with. */
   refusePeer: DcoError | undefined;
   refuseClose: DcoError | undefined;
+  refuseReset: DcoError | undefined;
   closed = 0;
   /** In multi-peer mode. */
   readonly peers = new Set<number>();
@@ -68,6 +69,7 @@ class Device implements WindowsExchange {
 
   async reset(): Promise<void> {
     this.log.push(["reset", undefined]);
+    if (this.refuseReset) throw this.refuseReset;
     this.#cancel(this.reads);
     this.#cancel(this.notifications);
   }
@@ -426,6 +428,18 @@ test("what was created is removed also where the driver does not let go of the h
   device.refuseClose = new DcoError("timeout", "the driver keeps it", { effect: "unknown" });
   await expect(dco.close()).rejects.toMatchObject({ code: "timeout", effect: "unknown" });
   expect(adapter.removed).toBe(true);
+});
+
+test("where the handle cannot be opened again the interface is over, and says so", async () => {
+  const { dco, device, events } = await setUp("multipeer");
+  device.refuseReset = new DcoError("timeout", "the driver keeps it", { effect: "unknown" });
+  const abort = new AbortController();
+  const opening = dco.openTransport({ ...multipeer, signal: abort.signal });
+  abort.abort();
+  await expect(opening).rejects.toMatchObject({ code: "aborted" });
+  await turns();
+  expect(events.map(({ type }) => type)).toEqual(["link", "unknown", "interface-removed", "closed"]);
+  expect(dco.closed).toBe(true);
 });
 
 test("neither mode forgets what the other can: the driver's capabilities are those of both", async () => {
