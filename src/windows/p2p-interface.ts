@@ -20,7 +20,12 @@ export class P2pInterface extends WindowsInterface {
   /** The peer is there since `openTransport`: it gets its id. */
   async addPeer(request: AddPeerRequest): Promise<void> {
     const { id, routes = [] } = request;
-    if (routes.length > 0) this.adapter.setPeerRoutes(id, routes);
+    try {
+      if (routes.length > 0) this.adapter.setPeerRoutes(id, routes);
+    } catch (error) {
+      this.forgetRoutes(id);
+      throw error;
+    }
     this.peerIds.add(id);
   }
 
