@@ -108,6 +108,7 @@ function pended<T>(list: Waiting<T>[]): Promise<T> {
 async function setUp(mode: InterfaceMode, created = false) {
   const device = new Device();
   const configured: ConfigureRequest[] = [];
+  const routed: [peer: number, routes: string[]][] = [];
   const adapter: WindowsAdapter & { refuse?: DcoError; present?: boolean; removed?: boolean } = {
     configure: async (request) => {
       if (adapter.refuse) throw adapter.refuse;
@@ -115,7 +116,10 @@ async function setUp(mode: InterfaceMode, created = false) {
     },
     isLinkUp: () => undefined,
     isPresent: () => adapter.present !== false,
-    setPeerRoutes: () => {},
+    setPeerRoutes: (peer, wanted) => {
+      routed.push([peer, wanted.map(({ text, length }) => `${text}/${length}`)]);
+      if (adapter.refuse && wanted.length > 0) throw adapter.refuse;
+    },
     close: () => {},
     remove: async () => {
       adapter.removed = true;
@@ -127,7 +131,13 @@ async function setUp(mode: InterfaceMode, created = false) {
   const link = { name: "OpenVPN DCO", index: 12, created, capabilities };
   const parts = { ...link, version, exchange: device, adapter };
   const backend = mode === "p2p" ? new P2pInterface(parts) : new MultipeerInterface(parts);
-  return { ...(await open(backend, "windows", windowsCapabilities(facts))), device, adapter, configured };
+  return {
+    ...(await open(backend, "windows", windowsCapabilities(facts))),
+    device,
+    adapter,
+    configured,
+    routed,
+  };
 }
 
 const remote = "198.51.100.7:1194";
@@ -271,6 +281,19 @@ describe("p2p", () => {
     await turns();
     expect(device.reads).toHaveLength(3);
     expect([transport.closed, ofType(events, "peer-deleted")]).toEqual([false, []]);
+  });
+
+  test("a peer whose routes cannot be set is not added, and none of them stays", async () => {
+    const { dco, adapter, routed } = await setUp("p2p");
+    const transport = await dco.openTransport(p2p);
+    adapter.refuse = new DcoError("permission", "not elevated");
+    const peer = { id: 5, transport, routes: ["192.168.5.0/24"] };
+    await expect(dco.addPeer(peer)).rejects.toMatchObject({ code: "permission" });
+    expect(routed).toEqual([
+      [5, ["192.168.5.0/24"]],
+      [5, []],
+    ]);
+    expect(await dco.peers()).toEqual([]);
   });
 
   test("packets keep the order in which they were received, whichever read tells first", async () => {
