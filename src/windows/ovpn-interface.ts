@@ -48,6 +48,9 @@ export interface WindowsAdapter {
   remove(): Promise<void>;
 }
 
+/** Packets that wait for their transport to be there, which takes some turns of the event loop. */
+const MOST_EARLY = 100;
+
 /** What an interface is made of. */
 export interface WindowsInterfaceParts {
   readonly name: string;
@@ -86,6 +89,10 @@ export abstract class WindowsInterface implements BackendInterface {
   #wasUp = false;
   #timer: NodeJS.Timeout | undefined;
   #isGone = false;
+  /** How a read has ended while the transport was being opened. */
+  #failedEarly: unknown;
+  /** What came meanwhile: the other side may be quick. */
+  #early: Packet[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(parts: WindowsInterfaceParts) {
@@ -130,13 +137,12 @@ export abstract class WindowsInterface implements BackendInterface {
   ): Promise<BackendTransport> {
     try {
       // First of all: what the driver tells to no read is lost.
+      this.#failedEarly = undefined;
+      this.#early = [];
       this.#reads.start();
       const local = await this.connect(request, signal);
       this.#isRaised = true;
-      if (this.#wanted) {
-        await this.adapter.configure(this.#wanted, signal);
-        this.#wanted = undefined;
-      }
+      if (this.#failedEarly !== undefined) throw this.#failedEarly;
       const transport: WindowsTransport = new WindowsTransport(request, local, this.exchange, {
         onWriteFailure: (error) => {
           if (this.transport === transport) this.onWriteFailure(error);
@@ -146,6 +152,11 @@ export abstract class WindowsInterface implements BackendInterface {
         },
       });
       this.transport = transport;
+      for (const packet of this.#early.splice(0)) transport.take(packet);
+      if (this.#wanted) {
+        await this.adapter.configure(this.#wanted, signal);
+        this.#wanted = undefined;
+      }
       this.#look();
       return transport;
     } catch (error) {
@@ -248,13 +259,21 @@ export abstract class WindowsInterface implements BackendInterface {
   }
 
   #onPacket(packet: Packet): void {
-    this.transport?.take(packet);
+    if (this.transport) this.transport.take(packet);
+    else if (this.#early.length < MOST_EARLY) this.#early.push(packet);
   }
 
   #onReadFailure(error: unknown): void {
     if (this.isOver || isWin32(error, PACKET_LOST)) return;
     if (isWin32(error, ...GONE)) this.gone();
-    else this.onReadEvent(error);
+    else if (this.transport) this.onReadEvent(error);
+    else this.#failEarly(error);
+  }
+
+  /** No others are begun, which may fail in the same way at once, and without end. */
+  #failEarly(error: unknown): void {
+    this.#reads.stop();
+    this.#failedEarly ??= error;
   }
 
   #look(): void {

@@ -6,7 +6,7 @@ import type { Packet } from "./messages.ts";
 
 const PENDED = 3;
 
-/** What reads that were given up get to end; after that their failures are nobody's. */
+/** What reads that were given up get to end; after that what they end with is nobody's. */
 const DRAIN_MS = 50;
 
 /** Who gets what the reads bring, in the order in which they were begun. */
@@ -21,7 +21,7 @@ export class PendedReads {
   readonly #listener: ReadListener;
   readonly #pended: { readonly packet: Promise<Packet>; readonly life: number }[] = [];
   #wanted = false;
-  /** Counts what was begun and stopped: the failure of a read that was given up is nobody's. */
+  /** Counts what was begun and stopped: what a read that was given up ends with is nobody's. */
   #life = 0;
   #running: Promise<void> | undefined;
 
@@ -68,13 +68,15 @@ export class PendedReads {
         (error: unknown) => ({ error }),
       );
       this.#pended.shift();
+      const { life } = next;
+      const isOurs = () => this.#wanted && life === this.#life;
       if ("error" in end) {
         // Before others are begun, which may be of no use then.
-        if (this.#wanted && next.life === this.#life) this.#listener.onFailure(end.error);
+        if (isOurs()) this.#listener.onFailure(end.error);
         this.#fill();
       } else {
         this.#fill();
-        if (this.#wanted) this.#listener.onPacket(end.packet);
+        if (isOurs()) this.#listener.onPacket(end.packet);
       }
     }
     this.#running = undefined;

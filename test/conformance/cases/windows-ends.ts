@@ -32,7 +32,7 @@ import { NotHere } from "../world.ts";
 /** Requests that are pending while the event loop's delay is measured. */
 const PENDING = 100;
 /** Turns of an idle loop and of one with pending requests, and how long each is. */
-const LOOP_TURNS = 12;
+const LOOP_TURNS = 8;
 const LOOP_TURN_MS = 400;
 const SAMPLE_MS = 4;
 /** More handles than this process has, also where it loses one at each of the rounds below. */
@@ -112,7 +112,7 @@ const cases: Omit<Case, "group">[] = [
     timeoutMs: 180_000,
     async run(given) {
       const { simulator } = parts(given);
-      for (let n = 0; n < 8; n++) {
+      for (let n = 0; n < 4; n++) {
         const child = startChild("busy");
         await child.ready();
         await pause(Math.random() * 300);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { type Case, group } from "../case.ts";
-import { eventually, inTime, rejects } from "../expect.ts";
+import { checkError, eventually, inTime, rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
 import {
   emit,
@@ -178,6 +178,27 @@ const cases: Omit<Case, "group">[] = [
         assert.equal(error.native?.name, "STATUS_CONNECTION_REFUSED");
       }
       assert.equal((await simulator.at(at).state()).sockets, 0);
+    },
+  },
+  {
+    name: "TCP: a connection that the other side ends at once is told, by the opening or by the transport, and never lost",
+    async run(given) {
+      const { dco, simulator, at, events } = await open(given, "p2p");
+      const server = createServer((socket) => socket.destroy());
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const remote = { address: "127.0.0.1", port: (server.address() as AddressInfo).port };
+      try {
+        for (let n = 0; n < 20; n++) {
+          const opening = dco.openTransport({ protocol: "tcp", remote });
+          const transport = await opening.catch((error: unknown) => checkError(error, "socket"));
+          if (transport) await rejects(inTime(transport.packets().next(), "the packets' end"), "socket");
+          assert.equal((await simulator.at(at).state()).peers, 0);
+        }
+        assert.deepEqual(events.of("interface-removed"), []);
+      } finally {
+        server.close();
+      }
     },
   },
   {

@@ -313,6 +313,50 @@ describe("p2p", () => {
     expect(device.codes().filter((each) => each === "DEL_PEER")).toHaveLength(1);
   });
 
+  test("a connection that is lost before it is a transport fails the opening, and the next may follow", async () => {
+    const { dco, device } = await setUp("p2p");
+    let connected = () => {};
+    device.connecting = new Promise((resolve) => {
+      connected = resolve;
+    });
+    const opening = dco.openTransport({ protocol: "tcp", remote });
+    await turns();
+    device.failRead(1236);
+    await turns();
+    connected();
+    await expect(opening).rejects.toMatchObject({ native: { number: 1236 } });
+    expect(device.codes()).toEqual(["NEW_PEER", "START_VPN", "DEL_PEER"]);
+    device.connecting = undefined;
+    const next = await dco.openTransport({ protocol: "tcp", remote });
+    expect([next.closed, device.reads.length]).toEqual([false, 3]);
+  });
+
+  test("a packet that comes before the transport is there is its first", async () => {
+    const { dco, device } = await setUp("p2p");
+    let connected = () => {};
+    device.connecting = new Promise((resolve) => {
+      connected = resolve;
+    });
+    const opening = dco.openTransport({ protocol: "tcp", remote });
+    await turns();
+    device.reads.shift()?.resolve({ address: undefined, data: Uint8Array.of(0x38, 1, 0, 0) });
+    await turns();
+    connected();
+    const reader = (await opening).packets();
+    expect((await reader.next()).value?.data[1]).toBe(1);
+  });
+
+  test("reads that fail at once, again and again, do not stop the program", async () => {
+    const { dco, device } = await setUp("p2p");
+    let reads = 0;
+    device.read = () => {
+      if (++reads > 1000) throw new Error("it reads without end");
+      return Promise.reject(refusal("system", 1450, "ERROR_NO_SYSTEM_RESOURCES", "win32"));
+    };
+    await expect(dco.openTransport(p2p)).rejects.toMatchObject({ native: { number: 1450 } });
+    expect(reads).toBeLessThan(10);
+  });
+
   test("a connect that is aborted leaves no peer", async () => {
     const { dco, device } = await setUp("p2p");
     device.connecting = new Promise(() => {});
