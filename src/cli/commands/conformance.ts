@@ -23,6 +23,7 @@ const conformance: Command = {
   summary: "run the suite that every backend must pass, on userspace or on a backend of yours",
   details: [
     "Prints TAP. Nothing is needed for it: all ends are in this process. Exit status 0: every case passed.",
+    "With --json the TAP goes to standard error, and the numbers of cases to standard output.",
     "For a backend of your own see docs/write-a-backend.md: FILE is a module whose default export makes its hosts.",
   ],
   positionals: [],
@@ -55,11 +56,13 @@ const conformance: Command = {
     // The userspace backend takes the time from the suite.
     const subject = { name: file ?? "userspace", host, protocol, haste: file === undefined ? 5 : 1 };
     const open = () => suite.openStreamSubject(subject);
-    const { passed, failed } = await suite.runConformance([{ open, cases: suite.cases }], {
+    const result = await suite.runConformance([{ open, cases: suite.cases }], {
       filter: values.text("filter"),
       json: values.text("report"),
-      print: (line: string) => output.raw(`${line}\n`),
+      print: (line: string) => (output.json ? output.note(line) : output.raw(`${line}\n`)),
     });
+    output.value(result);
+    const { passed, failed } = result;
     return failed === 0 && passed > 0 ? EXIT.ok : EXIT.no;
   },
 };
