@@ -1,74 +1,55 @@
 /**
  * The kernel's own tests of ovpn, with the kernel's own client and with ours, on one kernel, script by script.
  *
- * Run as root in a virtual machine by ci/kselftest/run. Exit status 0: each script that passed with the kernel's client
- * passed with ours, and at least one did.
+ * Run as root in a virtual machine by ci/kselftest/main.ts, with the names of scripts. Prints a line for each result, as
+ * JSON, and one in TAP. Exit status 0: each script that passed with the kernel's client passed with ours.
  */
 import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { release, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { type ClientResult, type ScriptResult, verdict } from "../../ci/kselftest/results.ts";
 import { makeClient } from "./client.ts";
 
 /** Seconds for one script, before it is stretched. */
 const LIMIT = 240;
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
   options: {
     source: { type: "string", default: "" },
     programs: { type: "string", default: "" },
-    filter: { type: "string", default: "" },
     stretch: { type: "string", default: "1" },
-    /** Where both clients are wanted: `both`; for work on ours: `ours`. */
-    client: { type: "string", default: "both" },
     verbose: { type: "boolean", default: false },
   },
+  allowPositionals: true,
 });
-
-/** What became of one script with one client. */
-interface Result {
-  readonly passed: number;
-  readonly failed: number;
-  /** The first case that failed, or why there was none. */
-  readonly problem: string | undefined;
-  readonly seconds: number;
-}
 
 async function main(): Promise<number> {
   const stretch = Number(values.stretch);
   console.log(`# kernel ${release()}`);
   console.log(`# time limits of the scripts stretched by ${stretch}, for both clients`);
   const folder = copyScripts(stretch);
-  const scripts = readdirSync(folder).filter(
-    (name) => /^test.*\.sh$/.test(name) && name.includes(values.filter),
-  );
   const clients = { kernel: join(values.programs, "ovpn-cli"), ours: makeClient() };
-  const tally = { passed: 0, failed: 0, skipped: 0 };
-  for (const script of scripts) {
-    const kernel = values.client === "ours" ? undefined : await run(folder, script, clients.kernel, stretch);
-    if (kernel) console.log(`# ${script}, the kernel's client: ${inWords(kernel)}`);
-    const ours = await run(folder, script, clients.ours, stretch);
-    console.log(`# ${script}, our client: ${inWords(ours)}`);
-    const verdict = judge(kernel, ours);
-    tally[verdict]++;
-    console.log(
-      `${verdict === "failed" ? "not ok" : "ok"} - ${script}${verdict === "skipped" ? " # SKIP it fails with the kernel's client too" : ""}`,
-    );
+  let failed = 0;
+  for (const script of positionals) {
+    const kernelClient = await run(folder, script, clients.kernel, stretch);
+    console.log(`# ${script}, the kernel's client: ${inWords(kernelClient)}`);
+    const ourClient = await run(folder, script, clients.ours, stretch);
+    console.log(`# ${script}, our client: ${inWords(ourClient)}`);
+    const date = new Date().toISOString().slice(0, 10);
+    const result: ScriptResult = { kernel: release(), script, date, stretch, kernelClient, ourClient };
+    console.log(`# result ${JSON.stringify(result)}`);
+    const came = verdict(result);
+    if (came === "failed") failed++;
+    const why = came === "skipped" ? " # SKIP it fails with the kernel's client too" : "";
+    console.log(`${came === "failed" ? "not ok" : "ok"} - ${script}${why}`);
   }
   rmSync(folder, { recursive: true });
-  console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
-  return tally.failed > 0 || tally.passed === 0 ? 1 : 0;
+  return failed > 0 ? 1 : 0;
 }
 
-const well = ({ passed, problem }: Result) => passed > 0 && problem === undefined;
-
-function judge(kernel: Result | undefined, ours: Result): "passed" | "failed" | "skipped" {
-  if (kernel !== undefined && !well(kernel)) return well(ours) ? "passed" : "skipped";
-  return well(ours) && (kernel === undefined || ours.passed >= kernel.passed) ? "passed" : "failed";
-}
-
-const inWords = ({ passed, failed, problem, seconds }: Result) =>
+const inWords = ({ passed, failed, problem, seconds }: ClientResult) =>
   `${passed} passed, ${failed} failed${problem === undefined ? "" : ` (${problem})`}, ${seconds} s`;
 
 /**
@@ -96,7 +77,7 @@ function copyScripts(stretch: number): string {
   return folder;
 }
 
-function run(folder: string, script: string, client: string, stretch: number): Promise<Result> {
+function run(folder: string, script: string, client: string, stretch: number): Promise<ClientResult> {
   const began = performance.now();
   const listener = resolve(values.source, "../../../../net/ynl/pyynl/cli.py");
   const child = spawn("bash", [`./${script}`], {
@@ -143,7 +124,7 @@ function run(folder: string, script: string, client: string, stretch: number): P
 }
 
 /** Counts the lines of TAP. */
-function read(output: string, end: string | undefined, seconds: number): Result {
+function read(output: string, end: string | undefined, seconds: number): ClientResult {
   const lines = output.split("\n");
   const passed = lines.filter((line) => /^ok \d+/.test(line)).length;
   const bad = lines.filter((line) => /^not ok \d+/.test(line));
@@ -151,7 +132,7 @@ function read(output: string, end: string | undefined, seconds: number): Result 
   const short = passed + bad.length < plan ? `${passed + bad.length} of ${plan} cases` : undefined;
   const problem = bad[0] ?? end ?? short ?? (passed === 0 ? "no cases" : undefined);
   if (problem !== undefined) for (const line of lines.slice(-25)) console.log(`  | ${line}`);
-  return { passed, failed: bad.length, problem, seconds };
+  return { passed, failed: bad.length, seconds, ...(problem === undefined ? {} : { problem }) };
 }
 
 try {

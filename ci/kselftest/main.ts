@@ -1,0 +1,92 @@
+/**
+ * The host's part of `npm run test:kselftest`: starts the virtual machine, keeps each script's result as soon as it is
+ * there, and says how far it is.
+ */
+import { readdirSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { run } from "../gate/process.ts";
+import { inRoot } from "../paths.ts";
+import { keepResult, readResults, type ScriptResult, verdict } from "./results.ts";
+
+/** What the machine prints in front of a result. */
+const RESULT = "# result ";
+
+/** Seconds of a script with both clients that was never run here, on an idle machine without KVM. */
+const GUESS_SECONDS = 900;
+
+/** Seconds that all of it gets, and one script; the machine's boot included. */
+const LIMIT = 14_400;
+
+const { values } = parseArgs({
+  options: {
+    kernel: { type: "string", default: "latest" },
+    /** The version that `kernel` means. */
+    version: { type: "string", default: "" },
+    source: { type: "string", default: "" },
+    programs: { type: "string", default: "" },
+    filter: { type: "string", default: "" },
+    stretch: { type: "string", default: "4" },
+    /** Leaves out what passed before on this kernel. */
+    remaining: { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
+  },
+});
+
+async function main(): Promise<number> {
+  const earlier = new Map(
+    readResults()
+      .filter(({ kernel }) => kernel === values.version)
+      .map((result) => [result.script, result]),
+  );
+  const passed = (script: string) => {
+    const result = earlier.get(script);
+    return result !== undefined && verdict(result) === "passed";
+  };
+  const words = values.filter.split(",");
+  const scripts = readdirSync(values.source)
+    .filter((name) => /^test.*\.sh$/.test(name) && words.some((word) => name.includes(word)))
+    .filter((name) => !(values.remaining && passed(name)));
+  if (scripts.length === 0) {
+    console.log("# no script is left to run");
+    return values.remaining ? 0 : 1;
+  }
+  const expected = (script: string) => {
+    const result = earlier.get(script);
+    return result === undefined ? GUESS_SECONDS : result.kernelClient.seconds + result.ourClient.seconds;
+  };
+  const rest = (from: number) => scripts.slice(from).reduce((sum, script) => sum + expected(script), 0);
+  console.log(`# ${scripts.length} scripts, about ${minutes(rest(0))}`);
+  const results: ScriptResult[] = [];
+  const ended = await run(
+    "bash",
+    [
+      ...[inRoot("ci", "vm", "run"), "--kernel", values.kernel, "--timeout", String(LIMIT), "--"],
+      ...[process.execPath, "--no-wasm-tier-up", inRoot("test", "kselftest", "main.ts")],
+      ...["--source", values.source, "--programs", values.programs, "--stretch", values.stretch],
+      ...(values.verbose ? ["--verbose"] : []),
+      ...scripts,
+    ],
+    {
+      seconds: LIMIT + 100,
+      onLine(line) {
+        if (!line.startsWith(RESULT)) return console.log(line);
+        const result = JSON.parse(line.slice(RESULT.length)) as ScriptResult;
+        results.push(result);
+        keepResult(result);
+        const left = scripts.length - results.length;
+        if (left > 0) console.log(`# ${left} scripts left, about ${minutes(rest(results.length))}`);
+      },
+    },
+  );
+  const count = (wanted: string) => results.filter((result) => verdict(result) === wanted).length;
+  const lost = scripts.length - results.length;
+  if (ended.problem !== undefined && lost > 0)
+    console.log(`# ${lost} scripts were not run: ${ended.problem}`);
+  const failed = count("failed") + lost;
+  console.log(`${count("passed")} passed, ${failed} failed, ${count("skipped")} skipped`);
+  return failed > 0 || count("passed") === 0 ? 1 : 0;
+}
+
+const minutes = (seconds: number) => `${Math.max(1, Math.round(seconds / 60))} min`;
+
+process.exitCode = await main();
