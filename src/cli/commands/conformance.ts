@@ -43,7 +43,7 @@ const conformance: Command = {
     "dco conformance --filter keys",
     "dco conformance --host ./my-backend.js --report matrix.json",
   ],
-  async run({ values, output }) {
+  async run({ values, output, signal }) {
     const protocol = readWord(values.text("protocol") ?? "udp", "--protocol", ["udp", "tcp"]);
     const file = values.text("host");
     const suite = await load<Suite>(SUITE, "the suite is part of the built package");
@@ -59,7 +59,12 @@ const conformance: Command = {
     const result = await suite.runConformance([{ open, cases: suite.cases }], {
       filter: values.text("filter"),
       json: values.text("report"),
-      print: (line: string) => (output.json ? output.note(line) : output.raw(`${line}\n`)),
+      print: (line: string) => {
+        // Between two cases is where a run can be left: what is open is closed.
+        signal.throwIfAborted();
+        if (output.json) output.note(line);
+        else output.raw(`${line}\n`);
+      },
     });
     output.value(result);
     const { passed, failed } = result;

@@ -72,7 +72,7 @@ const install: Command = {
     const cipher = readWord(values.text("cipher") ?? DEFAULT_CIPHER, "--cipher", CIPHERS);
     const slot = readSlot(values.text("slot") ?? "primary", "--slot");
     const id = readNumber(values.text("id") ?? "0", "--id", 0, MAX_KEY_ID);
-    const key = await readKey(source, cipher, input);
+    const key = await readKey(source, cipher, input, signal);
     const dco = await openOwned(context, args[0]);
     await dco.installKey(peer, { slot, id, cipher, ...key, wipe: true }, { signal });
     return EXIT.ok;

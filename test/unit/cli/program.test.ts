@@ -242,6 +242,18 @@ describe("keys", () => {
   });
 });
 
+describe("numbers", () => {
+  it.each([
+    ["top", "--interval"],
+    ["events", "--timeout"],
+  ])("of seconds that no timer can wait for are refused: %s", async (command, option) => {
+    for (const bad of ["0", "-1", "1e3", "2147484", "9999999", "x"]) {
+      const { status, err } = await runDco([command, "mem0", `${option}=${bad}`], memory());
+      expect([status, err]).toEqual([2, expect.stringContaining(option)]);
+    }
+  });
+});
+
 describe("trace", () => {
   it("ends as the program did, or as a shell says of one that a signal ended", async () => {
     const sh = (script: string) => runDco(["trace", "--", "sh", "-c", script]);

@@ -83,6 +83,16 @@ describe("dco transport", () => {
   });
 });
 
+describe("what waits for a key to be typed", () => {
+  it("ends when it is stopped", async () => {
+    const { stop, options } = memory();
+    const running = runDco(["key", "install", "mem0", "7", "--key-file", "-"], { ...options, input: null });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    stop.abort();
+    expect(await running).toEqual({ status: 130, out: "", err: "" });
+  });
+});
+
 describe("dco events", () => {
   it("tells what comes until it is stopped", async () => {
     const { backend, stop, options } = memory();
