@@ -54,7 +54,7 @@ const inWords = ({ passed, failed, problem, seconds }: ClientResult) =>
 
 /**
  * The scripts beside what they expect beside them, their waiting times and time limits multiplied: `sleep`, the limit of
- * tcpdump, and how long a ping may take. Nothing else is changed.
+ * tcpdump, how long a ping may take, and the keepalive (60 and 120 seconds, or 3 and 3). Nothing else is changed.
  */
 function copyScripts(stretch: number): string {
   const top = mkdtempSync(join(tmpdir(), "kselftest-"));
@@ -63,6 +63,7 @@ function copyScripts(stretch: number): string {
   cpSync(values.source, folder, { recursive: true, dereference: true });
   symlinkSync(join(selftests, "kselftest"), join(top, "kselftest"));
   const times = (text: string) => String(Math.round(Number(text) * stretch * 10) / 10);
+  const whole = (text: string) => String(Math.ceil(Number(text) * stretch));
   for (const name of readdirSync(folder).filter((each) => each.endsWith(".sh"))) {
     const path = join(folder, name);
     const text = readFileSync(path, "utf8")
@@ -71,7 +72,11 @@ function copyScripts(stretch: number): string {
         /(tcpdump_timeout=")(\d+(?:\.\d+)?)s/g,
         (_, head: string, seconds: string) => `${head}${times(seconds)}s`,
       )
-      .replace(/ -w (\d+)\b/g, (_, seconds: string) => ` -w ${Math.ceil(Number(seconds) * stretch)}`);
+      .replace(/ -w (\d+)\b/g, (_, seconds: string) => ` -w ${whole(seconds)}`)
+      .replace(
+        /\b(60|3) (120|3)(?=$| "\$2")/gm,
+        (_, interval: string, timeout: string) => `${whole(interval)} ${whole(timeout)}`,
+      );
     writeFileSync(path, text);
   }
   return folder;
