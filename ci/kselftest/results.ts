@@ -53,7 +53,8 @@ export function keepResult(fresh: ScriptResult): void {
   writeSection(PAGE, BEGIN, END, show(all));
 }
 
-function show(results: readonly ScriptResult[]): string {
+/** Tables for docs/conformance.md, one for each kernel. */
+export function show(results: readonly ScriptResult[]): string {
   const kernels = [...new Set(results.map(({ kernel }) => kernel))];
   const parts = kernels.map((kernel) => {
     const all = results.filter((each) => each.kernel === kernel);
