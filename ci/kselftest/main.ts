@@ -42,10 +42,10 @@ async function main(): Promise<number> {
     const result = earlier.get(script);
     return result !== undefined && verdict(result) === "passed";
   };
-  const words = values.filter.split(",");
-  const scripts = readdirSync(values.source)
-    .filter((name) => /^test.*\.sh$/.test(name) && words.some((word) => name.includes(word)))
-    .filter((name) => !(values.remaining && passed(name)));
+  const all = readdirSync(values.source).filter((name) => /^test.*\.sh$/.test(name));
+  // In the order of the words.
+  const chosen = values.filter.split(",").flatMap((word) => all.filter((name) => name.includes(word)));
+  const scripts = [...new Set(chosen)].filter((name) => !(values.remaining && passed(name)));
   if (scripts.length === 0) {
     console.log("# no script is left to run");
     return values.remaining ? 0 : 1;
