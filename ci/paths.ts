@@ -42,3 +42,9 @@ export function entryPoints(): [subpath: string, target: ExportTarget][] {
 export function programs(): string[] {
   return Object.values(manifest().bin);
 }
+
+/** The source of an entry point, as a path below the root. */
+export function sourceOf(subpath: string): string {
+  if (subpath === "./conformance") return "test/conformance/index.ts";
+  return subpath === "." ? "src/index.ts" : `src/${subpath.slice("./".length)}/index.ts`;
+}

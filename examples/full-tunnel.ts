@@ -1,11 +1,11 @@
 /**
  * A client all of whose traffic goes through the tunnel. (For "../src/index.ts" read "dcokit".)
  *
- * The snippet is that of docs/linux.md; a unit test keeps the two the same, and a behaviour case runs it.
+ * The snippet is that of docs/guide/full-tunnel.md; a unit test keeps the two the same, and a behaviour case runs it.
  */
 import type { DcoInterface } from "../src/index.ts";
 
-// docs-begin
+// docs-begin recipe
 /** @param servers every address of the VPN server that the transport may use */
 export async function enterFullTunnel(dco: DcoInterface, servers: readonly string[]): Promise<void> {
   await dco.configure({

@@ -44,7 +44,7 @@ export type {
   RekeyAdvice,
   ScheduledKey,
 } from "./core/key-schedule-types.ts";
-export type { RekeyLimits } from "./core/key-usage.ts";
+export { REKEY_PACKETS, REKEY_SECONDS, type RekeyLimits } from "./core/key-usage.ts";
 export type * from "./core/model.ts";
 export { CIPHER_KEY_BYTES, CIPHERS, MAX_KEY_ID, MAX_PEER_ID, NONCE_TAIL_BYTES } from "./core/model.ts";
 export type { WireEntry, WireTrace } from "./core/trace.ts";

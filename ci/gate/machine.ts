@@ -1,6 +1,7 @@
 /** Runs the behaviour cases in a virtual machine. */
 import { inRoot } from "../paths.ts";
 import { type Ended, run } from "./process.ts";
+import { bundleSuite } from "./programs.ts";
 
 /** Which kernel, and what of the cases. */
 export interface MachineRun {
@@ -35,30 +36,34 @@ const STARTS = 5;
 
 /** Boots it and runs the cases; again if Node crashes before the first of them. */
 export async function runInMachine(what: MachineRun): Promise<Ended> {
+  const programs = await bundleSuite();
+  try {
+    let begun = false;
+    const onLine = (line: string) => {
+      begun ||= line.startsWith("TAP version");
+      what.onLine(line);
+    };
+    let ended = await start({ ...what, onLine }, programs.run);
+    for (let starts = 1; starts < STARTS && !begun && CRASHED.includes(ended.status); starts++) {
+      console.log("# Node crashed while it loaded the cases; it is started again, see docs/development.md");
+      ended = await start({ ...what, onLine }, programs.run);
+    }
+    return ended;
+  } finally {
+    programs.remove();
+  }
+}
+
+function start(what: MachineRun, program: string): Promise<Ended> {
   const { kernel, suites = [], legacy = false, share, seconds, onLine } = what;
   // The guest's own word for the kernel that it runs.
   const script = 'echo "# kernel $(uname -r)"; exec "$@"';
-  const cases = inRoot("test", "conformance", "run.ts");
   const machine = [
     ...["--kernel", kernel, "--timeout", String(seconds)],
     ...suites.flatMap((suite) => ["--suite", suite]),
     ...(legacy ? ["--legacy"] : []),
     ...(share ? ["--share", share.join(":")] : []),
-    ...["--", "sh", "-c", script, "sh", process.execPath, FOR_EMULATION, cases, ...(what.arguments ?? [])],
+    ...["--", "sh", "-c", script, "sh", process.execPath, FOR_EMULATION, program, ...(what.arguments ?? [])],
   ];
-  let begun = false;
-  const attempt = () =>
-    run("bash", [inRoot("ci", "vm", "run"), ...machine], {
-      seconds: seconds + AROUND,
-      onLine: (line) => {
-        begun ||= line.startsWith("TAP version");
-        onLine(line);
-      },
-    });
-  let ended = await attempt();
-  for (let starts = 1; starts < STARTS && !begun && CRASHED.includes(ended.status); starts++) {
-    console.log("# Node crashed while it loaded the cases; it is started again, see docs/development.md");
-    ended = await attempt();
-  }
-  return ended;
+  return run("bash", [inRoot("ci", "vm", "run"), ...machine], { seconds: seconds + AROUND, onLine });
 }

@@ -15,6 +15,8 @@ export interface SuiteResult {
   readonly note?: string;
   /** What it left out, and why, one sentence each. */
   readonly omitted?: readonly string[];
+  /** What failed, by name. */
+  readonly failures?: readonly string[];
 }
 
 /** A suite that could not say what it counted has failed. */
@@ -25,12 +27,13 @@ export function broken(note: string): SuiteResult {
 const node = process.execPath;
 const tool = (...path: string[]) => inRoot("node_modules", ...path);
 
-/** Types, format and lint, and the build. */
+/** Types, format and lint, the build, and that the API reference can be made of what is exported. */
 export async function staticChecks(): Promise<SuiteResult> {
   const checks: [name: string, args: string[]][] = [
     ["types (tsc)", [tool("typescript", "bin", "tsc"), "--noEmit"]],
     ["format and lint (biome)", [tool("@biomejs", "biome", "bin", "biome"), "check", "."]],
     ["build", [inRoot("ci", "build.ts")]],
+    ["API reference (typedoc)", [inRoot("ci", "api-docs.ts"), "--check"]],
   ];
   const failures: string[] = [];
   for (const [name, args] of checks) {
@@ -39,7 +42,7 @@ export async function staticChecks(): Promise<SuiteResult> {
     if (problem !== undefined) failures.push(name);
   }
   const counts = { passed: checks.length - failures.length, failed: failures.length, skipped: 0 };
-  return failures.length === 0 ? counts : { ...counts, note: `failed: ${failures.join(", ")}` };
+  return { ...counts, failures };
 }
 
 /** The part of vitest's JSON report that is read here. */
@@ -51,6 +54,7 @@ interface VitestReport {
   readonly numTodoTests: number;
   readonly testResults: readonly {
     readonly status: string;
+    readonly name: string;
     readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
   }[];
 }
@@ -65,20 +69,21 @@ export async function unitTests(): Promise<SuiteResult> {
   if (!existsSync(report)) return broken(`vitest wrote no report: ${problem ?? "status 0"}`);
   const counted = JSON.parse(readFileSync(report, "utf8")) as VitestReport;
   // A file that could not be loaded has no test to fail.
-  const unloaded = counted.testResults.filter(
-    ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
-  ).length;
+  const unloaded = counted.testResults
+    .filter(({ status, assertionResults }) => status === "failed" && assertionResults.length === 0)
+    .map(({ name }) => `${name} could not be loaded`);
   const passed = counted.numPassedTests;
   const skipped = counted.numPendingTests + counted.numTodoTests;
-  const failed = counted.numFailedTests + unloaded;
+  const failed = counted.numFailedTests + unloaded.length;
   if (failed === 0 && (problem !== undefined || !counted.success))
     return { passed, failed: 1, skipped, note: `no test failed, but vitest did: ${problem ?? "see above"}` };
   if (passed + failed === 0) return broken("no test was run");
-  const omitted = counted.testResults
-    .flatMap(({ assertionResults }) => assertionResults)
+  const tests = counted.testResults.flatMap(({ assertionResults }) => assertionResults);
+  const omitted = tests
     .filter(({ status }) => status !== "passed" && status !== "failed")
     .map(({ fullName }) => `skipped: ${fullName}`);
-  return { passed, failed, skipped, omitted };
+  const failures = tests.filter(({ status }) => status === "failed").map(({ fullName }) => fullName);
+  return { passed, failed, skipped, omitted, failures: [...unloaded, ...failures] };
 }
 
 /** The package as its users get it. */
@@ -160,6 +165,7 @@ class ClosingLine {
   #counts: [passed: number, failed: number, skipped: number] | undefined;
   #kernel: string | undefined;
   readonly #omitted: string[] = [];
+  readonly #failures: string[] = [];
   /** Names of cases, by why they were skipped. */
   readonly #skipped = new Map<string, string[]>();
 
@@ -170,6 +176,8 @@ class ClosingLine {
     this.#kernel ??= /^# kernel (\S+)$/.exec(line)?.[1];
     const omitted = /^# not run: (.+)$/.exec(line)?.[1];
     if (omitted !== undefined) this.#omitted.push(omitted);
+    const failed = /^\s*not ok (?:\d+ )?- (.+?)(?: # time=\d+ms)?$/.exec(line)?.[1];
+    if (failed !== undefined) this.#failures.push(failed);
     const skipped = /^\s*ok \d+ - (.+?) # SKIP ?(.*)$/i.exec(line);
     if (skipped) this.#skip(skipped[1] as string, skipped[2] || "no reason given");
     if (!counts) console.log(line);
@@ -191,6 +199,7 @@ class ClosingLine {
   result(ended: Ended): SuiteResult {
     const seen = {
       omitted: [...this.#omitted, ...this.#reasons()],
+      failures: this.#failures,
       ...(this.#kernel === undefined ? {} : { kernel: this.#kernel }),
     };
     if (!this.#counts) return { ...broken(`it printed no counts: ${ended.problem ?? "status 0"}`), ...seen };

@@ -32,6 +32,14 @@ export function printSummary(rows: readonly Row[], notRun: readonly string[]): n
   }
   console.log("\nNot run:");
   for (const line of notRun) console.log(`- ${line}`);
+  // Last, since the end is what is kept of a long output.
+  const broken = rows.filter((row) => row.failed > 0);
+  if (broken.length > 0) console.log("\nFailed:");
+  for (const { title, failures = [], note } of broken) {
+    for (const what of failures) console.log(`- ${title}: ${what}`);
+    // With no name it is the note that tells what happened.
+    if (failures.length === 0) console.log(`- ${title}: ${note ?? "see above"}`);
+  }
   console.log("");
   const sum = (of: "passed" | "failed" | "skipped") => rows.reduce((total, row) => total + row[of], 0);
   const failed = sum("failed");

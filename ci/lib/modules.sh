@@ -10,7 +10,7 @@ setup_modules() {
   [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ] || return 0
   need_writable "npm dependencies must be installed"
   setup_npm
-  say "installing the npm dependencies (about 170 MB, 10 to 60 seconds)"
+  say "installing the npm dependencies (about 290 MB, 10 to 60 seconds)"
   # Beside the old ones first, so that node_modules is whole at any moment.
   doomed=$root/build/install
   rm -rf "$doomed"

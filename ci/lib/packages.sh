@@ -21,6 +21,8 @@ setup_packages() {
   bring_packages "$root/ci/debian-packages" "$root/ci/vm/deps"
   DCOKIT_MISSING=$missing DCOKIT_MISSING_WHY=$missing_why DCOKIT_APT_FAILED=$apt_failed
   export DCOKIT_MISSING DCOKIT_MISSING_WHY DCOKIT_APT_FAILED
+  # Nothing depends on these: who lacks them skips the tests that need them.
+  bring_packages "$root/ci/optional-packages" ''
 }
 
 # The same for Wine, with names of its own: a machine may have the one and not the other.

@@ -41,6 +41,7 @@ export interface IpEndpoint extends IpAddress {
 
 /** A checked address with a prefix length. */
 export interface IpPrefix extends IpAddress {
+  /** In bits. */
   readonly length: number;
 }
 
@@ -213,6 +214,7 @@ export interface BackendTransport {
   readonly dualStack: boolean;
   /** Starts reading. Called once, in the tick in which the transport was handed over. */
   start(handlers: BackendTransportHandlers): void;
+  /** Sends one control packet; without `to` to the remote. Errors: `socket`, `timeout`. */
   send(packet: Uint8Array, to: IpEndpoint | undefined): Promise<void>;
   /** Packets that the kernel dropped for want of room; undefined where it does not tell. */
   droppedKernel(): bigint | undefined;
@@ -226,7 +228,9 @@ export interface BackendTransport {
 /** A backend's listener. */
 export interface BackendListener {
   readonly local: Endpoint;
+  /** Starts accepting. Called once; `onEnd` as in {@link BackendTransportHandlers}. */
   start(onTransport: (transport: BackendTransport) => void, onEnd: (error: Error | undefined) => void): void;
+  /** Stops accepting; transports that were handed over live on. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -260,13 +264,18 @@ export interface BackendInterface {
   start(sink: BackendEventSink): Promise<void>;
   /** What cannot be applied before there is a link is kept, and `openTransport`, which makes it, applies it. */
   configure(request: ConfigureRequest, signal: AbortSignal | undefined): Promise<void>;
+  /** Whether packets can flow: up, and with carrier. */
   isLinkUp(): Promise<boolean>;
 
+  /** Errors: `busy` (address in use), `socket`, `timeout`. */
   openTransport(request: OpenTransportRequest, signal: AbortSignal | undefined): Promise<BackendTransport>;
+  /** Errors as `openTransport`. */
   listen(request: ListenRequest): Promise<BackendListener>;
 
   // What may be over when the call returns saves the promises of every quick call.
+  /** Errors: `exists` (of a VPN address, say), `socket`. */
   addPeer(request: AddPeerRequest, transport: BackendTransport): Maybe<void>;
+  /** Errors: `not-found`. */
   setPeer(id: number, request: PeerFields): Maybe<void>;
   /**
    * Off the event loop where the kernel takes long. Where the kernel gives final counters with the peer's end
@@ -280,10 +289,14 @@ export interface BackendInterface {
   peer(id: number): Maybe<BackendPeer>;
   /** All peers; without capability `listPeers` only those of this process. */
   peers(): Promise<BackendPeer[]>;
+  /** Counters of all peers. */
   stats(): Promise<BackendStats[]>;
 
+  /** What the slot held is replaced. Errors: `not-found` (peer), `unsupported` (cipher). */
   installKey(peer: number, key: KeyRequest): Maybe<void>;
+  /** Errors: `not-found` (peer, or nothing in the secondary slot). */
   swapKeys(peer: number): Maybe<void>;
+  /** An empty slot is no error. Errors: `not-found` (peer). */
   deleteKey(peer: number, slot: KeySlot): Maybe<void>;
   /** What the slots hold; undefined where the kernel does not tell. */
   keys(peer: number): Maybe<KeyInfo[] | undefined>;
@@ -295,7 +308,9 @@ export interface BackendInterface {
   addPeersNow?(
     items: readonly { readonly request: AddPeerRequest; readonly transport: BackendTransport }[],
   ): readonly Outcome[];
+  /** `installKey` for many, as `addPeersNow`. */
   installKeysNow?(items: readonly { readonly id: number; readonly key: KeyRequest }[]): readonly Outcome[];
+  /** `swapKeys` for many, as `addPeersNow`. */
   swapKeysNow?(items: readonly { readonly id: number }[]): readonly Outcome[];
 
   /** Stops events, and deletes the interface if told to. Off the event loop. Idempotent. */
@@ -308,10 +323,15 @@ export interface BackendRules {
   interfaceNameProblem(name: string): string | undefined;
   /** Options of this platform alone, by verb: field name to "what is wrong with this value, or undefined". */
   readonly extras: {
+    /** Of `createInterface`. */
     readonly createInterface?: ExtraRules;
+    /** Of `adoptInterface`. */
     readonly adoptInterface?: ExtraRules;
+    /** Of `listInterfaces`, `deleteInterface` and `cleanUp`. */
     readonly listInterfaces?: ExtraRules;
+    /** Of `openTransport`. */
     readonly openTransport?: ExtraRules;
+    /** Of `listen`. */
     readonly listen?: ExtraRules;
   };
 }
@@ -324,13 +344,21 @@ export interface BackendDriver {
   readonly info: DriverInfo;
   readonly capabilities: Capabilities;
   readonly rules: BackendRules;
+  /** Makes an interface, or takes one over as `onExisting` says. Errors: `exists`, `not-found`, `busy`. */
   createInterface(
     request: CreateInterfaceRequest,
     signal: AbortSignal | undefined,
   ): Promise<BackendInterface>;
+  /** Errors: `not-found`, `invalid` (another kind, or another mode than was said). */
   adoptInterface(request: AdoptInterfaceRequest, signal: AbortSignal | undefined): Promise<BackendInterface>;
+  /** All of the driver's kind, whoever made them. */
   listInterfaces(extras: Extras): Promise<InterfaceInfo[]>;
-  /** @param index delete only the one with this index: another may have taken the name (then `not-found`) */
+  /**
+   * Errors: `not-found`, `invalid` (another kind).
+   *
+   * @param index delete only the one with this index: another may have taken the name (then `not-found`)
+   */
   deleteInterface(name: string, extras: Extras, index?: number): Promise<void>;
+  /** Releases what the driver itself holds; its interfaces are closed by then. Idempotent. */
   close(): Promise<void>;
 }

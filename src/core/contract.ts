@@ -38,6 +38,7 @@ import type {
 
 /** One platform's kernel backend, or the userspace one. */
 export interface DcoDriver extends AsyncDisposable {
+  /** Backend, module, version, and why it was chosen. */
   readonly info: DriverInfo;
   /** What this kernel really does, found by asking it; in which mode, `dco.capabilities` says. */
   readonly capabilities: Capabilities;
@@ -61,11 +62,14 @@ export interface DcoDriver extends AsyncDisposable {
 
 /** One DCO network interface. */
 export interface DcoInterface extends AsyncDisposable {
+  /** As the operating system knows it. */
   readonly name: string;
   /** 0 where the operating system has no such interface (userspace stream). */
   readonly index: number;
   readonly mode: InterfaceMode;
+  /** An observer reads peers, keys, counters and events, and changes nothing (`permission`). */
   readonly role: "owner" | "observer";
+  /** Whether it was closed, or is gone. */
   readonly closed: boolean;
   /** What can be done with this interface: the driver's, and less where its mode has less. */
   readonly capabilities: Capabilities;
@@ -106,12 +110,14 @@ export interface DcoInterface extends AsyncDisposable {
 
   /** `addPeer` for many; results in the order of the items, one failure does not hide the others. */
   addPeers(peers: readonly AddPeerOptions[], options?: BulkOptions): Promise<BulkResult<PeerRef>[]>;
+  /** `installKey` for many, each with the id of its peer; as `addPeers`. */
   installKeys(
     keys: readonly { readonly peer: number; readonly key: KeyOptions }[],
     options?: BulkOptions,
   ): Promise<BulkResult<void>[]>;
-  /** `swapKeys` for many peers, by their ids. */
+  /** `swapKeys` for many peers, by their ids; as `addPeers`. */
   swapKeysOf(peers: readonly number[], options?: BulkOptions): Promise<BulkResult<void>[]>;
+  /** `removePeer` for many peers, by their ids; as `addPeers`. The kernel's waits overlap. */
   removePeers(ids: readonly number[], options?: BulkOptions): Promise<BulkResult<void>[]>;
 
   /** Events from this call on. Each reader has a bounded queue of its own. Ends after `closed`. */
@@ -126,7 +132,9 @@ export interface Transport extends AsyncDisposable {
   readonly protocol: TransportProtocol;
   /** The bound address; undefined where the driver does not tell (Windows p2p). */
   readonly local: Endpoint | undefined;
+  /** Default destination of control packets and peers; undefined where none was given. */
   readonly remote: Endpoint | undefined;
+  /** Whether it was closed, or has ended by itself. */
   readonly closed: boolean;
   readonly counters: TransportCounters;
 

@@ -96,6 +96,7 @@ export class DcoError extends Error {
     return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
   }
 
+  /** Lets `instanceof` know those of other copies too; see {@link DcoError.is}. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return DcoError.is(value);
   }

@@ -100,6 +100,7 @@ export interface InterfaceInfo {
   readonly index: number;
   /** Undefined where the kernel does not tell (ovpn-dco-v2, FreeBSD, Windows). */
   readonly mode: InterfaceMode | undefined;
+  /** In bytes. */
   readonly mtu: number;
   /** Administratively up. */
   readonly up: boolean;
@@ -115,6 +116,7 @@ export interface Route {
   readonly destination: string;
   /** A VPN address as the next hop; needed in multipeer mode to reach prefixes behind a peer. */
   readonly via?: string;
+  /** The lower, the better; the default is the kernel's. Capability `routeMetric`. */
   readonly metric?: number;
 }
 
@@ -124,6 +126,7 @@ export interface InterfaceConfig {
   readonly addresses?: readonly string[];
   /** In bytes; limits in `capabilities.mtu`. */
   readonly mtu?: number;
+  /** Administratively up, or down (capability `linkDown`). */
   readonly up?: boolean;
   /**
    * Exactly these of ours; routes that others made are left alone, and one in the place of theirs is `exists` with the
@@ -203,16 +206,23 @@ export interface NodeSocket {
   readonly readableLength: number;
   readonly writableEnded: boolean;
   readonly writableLength: number;
+  /** Must be 0 for `data` and `readable`. */
   listenerCount(event: string): number;
+  /** Gives what was read and nobody took. */
   read(): unknown;
+  /** Called when the connection has its new owner. */
   destroy(): unknown;
 }
 
 /** Options of `dco.listen`. */
 export interface ListenOptions extends CallOptions {
+  /** One that `capabilities.listeners` names. */
   readonly protocol: TransportProtocol;
+  /** Where it waits; a port of 0 means any, `listener.local` tells which. */
   readonly local: EndpointInput;
+  /** As in {@link OpenTransportOptions}. */
   readonly dualStack?: boolean;
+  /** Of each transport, as in {@link OpenTransportOptions}. */
   readonly queueLimit?: number;
   /** Connections that may wait to be taken. Default 128. */
   readonly backlog?: number;
@@ -220,19 +230,25 @@ export interface ListenOptions extends CallOptions {
 
 /** One control packet (any opcode but those of data, DATA_V1 and DATA_V2) from the network. */
 export interface ControlPacket {
+  /** The whole packet from its opcode on; over TCP without its length. The array is the reader's to keep. */
   readonly data: Uint8Array;
+  /** Its sender. */
   readonly from: Endpoint;
 }
 
 /** Where a control packet goes: to a peer (follows a float), or to an address. */
 export interface SendOptions extends CallOptions {
+  /** The id of a peer: to where it is now. */
   readonly peer?: number;
+  /** An address, without `peer`. Over TCP, and without `capabilities.anyRemote`, only the transport's remote. */
   readonly to?: EndpointInput;
 }
 
 /** What a transport has seen so far, in packets. */
 export interface TransportCounters {
+  /** Control packets that came, those included that were dropped afterwards. */
   readonly received: bigint;
+  /** Control packets that were sent. */
   readonly sent: bigint;
   /** Control packets dropped because nobody read `packets()` fast enough. */
   readonly droppedQueueFull: bigint;
@@ -289,9 +305,10 @@ export interface SetPeerOptions {
   readonly txId?: number;
 }
 
-/** One life of a peer id: a peer added later with the same id has a higher generation. */
+/** One life of a peer id. */
 export interface PeerRef {
   readonly id: number;
+  /** A peer that is added later with the same id has a higher one. */
   readonly generation: number;
 }
 
@@ -309,7 +326,9 @@ export interface KeyOptions {
   /** 0 to {@link MAX_KEY_ID}: the key id in the packets. */
   readonly id: number;
   readonly cipher: CipherName;
+  /** What this end sends with. */
   readonly encrypt: KeyDirection;
+  /** What the other end sends with. */
   readonly decrypt: KeyDirection;
   /** Zero the four arrays above when the call settles, whatever its outcome. Default false. */
   readonly wipe?: boolean;
@@ -336,7 +355,9 @@ export interface PeerInfo extends PeerRef {
 
 /** Bytes and packets in both directions. */
 export interface Counters {
+  /** Received from the peer. */
   readonly rxBytes: bigint;
+  /** Sent to the peer. */
   readonly txBytes: bigint;
   /** Undefined where the kernel counts bytes only. */
   readonly rxPackets: bigint | undefined;
@@ -429,7 +450,8 @@ export interface DriverInfo {
   readonly module: string;
   /** The module's version where it has one of its own, else the kernel's. */
   readonly version: string;
+  /** Release of the operating system's kernel; of the userspace backend with the system's name. */
   readonly kernel: string;
-  /** One sentence. */
+  /** Why it was chosen: one sentence. */
   readonly reason: string;
 }

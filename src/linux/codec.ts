@@ -40,6 +40,8 @@ export interface ModuleCodec {
    * queue has released its last peer.
    */
   readonly sockets: "framed" | "streamed";
+  /** It answers the removal of a peer after it has let go of it, which takes long; else a work queue does that later. */
+  readonly releasesAtOnce: boolean;
   /** It refuses a VPN address that another peer has. */
   readonly refusesSameVpn: boolean;
 

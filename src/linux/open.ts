@@ -18,10 +18,13 @@ export interface OpenLinuxDriverOptions {
    * `auto` the first of them that is there. Default `auto`.
    */
   readonly module?: WantedModule | undefined;
+  /** The native call library. Default `koffi`. */
   readonly ffi?: "koffi" | "ffi-rs" | undefined;
+  /** Who puts netlink sockets into the event loop. Default `auto`: the netlink package where it loads. */
   readonly eventTransport?: EventTransport | undefined;
-  /** Bytes of the kernel's buffer for events, of each network namespace in use. Default {@link EVENT_BUFFER_BYTES}. */
+  /** Bytes of the kernel's buffer for events, of each network namespace in use. Default 8 MiB. */
   readonly eventBuffer?: number | undefined;
+  /** Takes the decoded messages to and from the kernel, key bytes left out. */
   readonly trace?: WireTrace | undefined;
 }
 

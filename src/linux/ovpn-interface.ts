@@ -298,7 +298,10 @@ export class OvpnInterface implements BackendInterface {
   async removePeer(id: number): Promise<void> {
     this.#changes++;
     try {
-      await this.#requests.doSlowly((to, seq) => this.#codec.peerDel(to, this.#target, seq, id));
+      const request: Build = (to, seq) => this.#codec.peerDel(to, this.#target, seq, id);
+      // Asked from several threads, a module that does it later does it on several processors: see docs/linux.md.
+      if (this.#codec.releasesAtOnce) await this.#requests.doSlowly(request);
+      else this.#requests.do(request);
       await heldOf(this.#peers.get(id)?.transport)?.peerRemoved(id);
     } finally {
       this.#changes++;
@@ -428,8 +431,12 @@ export class OvpnInterface implements BackendInterface {
     const ids = [...this.#peers.keys(), ...this.#strangers];
     // All of them take from one iterator, in the order in which the peers came.
     const left = ids.values();
+    const pace = new Pace();
     const remove = async () => {
-      for (const id of left) await this.removePeer(id).catch(() => {});
+      for (const id of left) {
+        await this.removePeer(id).catch(() => {});
+        if (pace.over) await pace.turn();
+      }
     };
     await Promise.all(Array.from({ length: Math.min(LANES, ids.length) }, remove));
   }

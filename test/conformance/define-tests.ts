@@ -8,10 +8,14 @@ import type { Subject } from "./world.ts";
 
 /** What is used of the test runner: `import { afterAll, test } from "vitest"`. */
 export interface TestFunctions {
+  /** Defines a test. */
   readonly test: {
+    /** @param timeout milliseconds */
     (name: string, run: () => Promise<void>, timeout: number): unknown;
+    /** Defines a test that is skipped. */
     readonly skip: (name: string, run: () => void) => unknown;
   };
+  /** Defines what is done after all tests. */
   readonly afterAll: (run: () => Promise<void>) => unknown;
 }
 

@@ -12,32 +12,60 @@ interface Holdings {
   readonly threads: ReadonlyMap<string, string>;
 }
 
-/** Time that closing handles get before they count as leaked. */
+/**
+ * Time that closing handles get before they count as leaked, and threads that end when all is over: one of glibc's for
+ * asynchronous I/O waits a second for more work.
+ */
 const GRACE_MS = 3000;
 
-/** Compares the process now with what it was before a case. */
+/**
+ * Compares the process now with what it was before. Threads are waited for at the end only: the C library's are used by
+ * one case after the other.
+ */
 export class LeakCheck {
   #before: Holdings;
+  /** Threads that came, by id: after which case they were first seen. */
+  readonly #came = new Map<string, string>();
+  readonly #graceMs: number;
 
-  private constructor(before: Holdings) {
+  private constructor(before: Holdings, graceMs: number) {
     this.#before = before;
+    this.#graceMs = graceMs;
   }
 
   /** libuv's pool is started first, since it stays. */
-  static async begin(): Promise<LeakCheck> {
+  static async begin(graceMs = GRACE_MS): Promise<LeakCheck> {
     await Promise.all(Array.from({ length: 16 }, () => stat("/")));
-    return new LeakCheck(holdings());
+    return new LeakCheck(holdings(), graceMs);
   }
 
-  /** What came since the last time and is still there. */
-  async found(): Promise<string[]> {
-    const deadline = performance.now() + GRACE_MS;
+  /** Descriptors that came since the last time and are still there. */
+  async found(after: string): Promise<string[]> {
+    const deadline = performance.now() + this.#graceMs;
     for (;;) {
       const now = holdings();
-      const found = difference(this.#before, now);
-      if (found.length === 0 || performance.now() > deadline) {
-        this.#before = now;
-        return found;
+      const found = newDescriptors(this.#before, now);
+      if (found.length > 0 && performance.now() <= deadline) {
+        await pause(20);
+        continue;
+      }
+      this.#before = { ...now, threads: this.#before.threads };
+      for (const id of now.threads.keys()) if (!this.#came.has(id)) this.#came.set(id, after);
+      return found;
+    }
+  }
+
+  /** As `found`, when all is over: and threads that came since the beginning. */
+  async finish(after = "the last"): Promise<string[]> {
+    const found = await this.found(after);
+    const deadline = performance.now() + this.#graceMs;
+    for (;;) {
+      const left = newThreads(this.#before, holdings());
+      if (left.length === 0 || performance.now() > deadline) {
+        const told = left.map(
+          ([id, name]) => `thread ${id} (${name}), first seen after ${this.#came.get(id)}`,
+        );
+        return [...found, ...told];
       }
       await pause(20);
     }
@@ -72,14 +100,14 @@ function listing(folder: string, describe: (name: string) => string): Map<string
   return found;
 }
 
-function difference(before: Holdings, now: Holdings): string[] {
+function newThreads(before: Holdings, now: Holdings): [id: string, name: string][] {
+  return [...now.threads].filter(([id, name]) => !before.threads.has(id) && !name.startsWith("libuv-worker"));
+}
+
+function newDescriptors(before: Holdings, now: Holdings): string[] {
   const found: string[] = [];
   for (const [fd, what] of now.descriptors) {
     if (before.descriptors.get(fd) !== what) found.push(`descriptor ${fd} (${what})`);
-  }
-  for (const [thread, name] of now.threads) {
-    if (!before.threads.has(thread) && !name.startsWith("libuv-worker"))
-      found.push(`thread ${thread} (${name})`);
   }
   return found;
 }

@@ -10,6 +10,7 @@ import type { Subject } from "./world.ts";
 
 /** A subject that is opened when its turn comes, and the cases for it. */
 export interface Round {
+  /** Opens the subject, when its turn has come. */
   readonly open: () => Promise<Subject>;
   readonly cases: readonly Case[];
   /** The subject's, so that names of cases are known before it is opened. */

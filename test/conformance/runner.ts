@@ -23,7 +23,7 @@ export const CLOSE_TIMEOUT_MS = 20_000;
 const HOSTS: Sites = { system: true, movable: true };
 
 /** How a case is called in a run. */
-export function caseName({ group, name }: Case, variant: string | undefined): string {
+export function caseName({ group, name }: Pick<Case, "group" | "name">, variant: string | undefined): string {
   return `${group}${variant === undefined ? "" : ` (${variant})`}: ${name}`;
 }
 
@@ -52,7 +52,7 @@ export async function attemptCase(subject: Subject, each: Case, leaks?: LeakChec
   });
   await step("closing after the case", CLOSE_TIMEOUT_MS, async () => world?.close());
   await step("looking for what the case left", CLOSE_TIMEOUT_MS, async () => {
-    const found = [...(await subject.leftovers()), ...((await leaks?.found()) ?? [])];
+    const found = [...(await subject.leftovers()), ...((await leaks?.found(each.name)) ?? [])];
     if (found.length > 0) throw new Error(`left behind: ${found.join(", ")}`);
   });
   return failures;
@@ -77,6 +77,8 @@ export class Runner {
       const leaks = await LeakCheck.begin();
       const results: CaseResult[] = [];
       for (const each of cases) results.push(await this.#one(subject, each, leaks));
+      const left = await leaks.finish();
+      if (left.length > 0) results.push(this.#leftAtTheEnd(subject, left));
       return results;
     } finally {
       process.removeListener("unhandledRejection", onAstray);
@@ -87,6 +89,11 @@ export class Runner {
   /** Does not run the cases, for one reason. */
   skip(cases: readonly Case[], variant: string | undefined, reason: string): CaseResult[] {
     return cases.map((each) => this.#report({ name: caseName(each, variant), result: "skip", reason }));
+  }
+
+  #leftAtTheEnd({ variant }: Subject, left: readonly string[]): CaseResult {
+    const name = caseName({ group: "leaks", name: "nothing is left after the last case" }, variant);
+    return this.#report({ name, result: "fail", reason: `left behind: ${left.join(", ")}` });
   }
 
   async #one(subject: Subject, each: Case, leaks: LeakCheck): Promise<CaseResult> {

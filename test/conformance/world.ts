@@ -52,6 +52,7 @@ export interface PingResult {
 export interface RunningPing {
   /** Answers so far. */
   answered(): number;
+  /** Ends them. A request that was under way then is not counted. */
   stop(): Promise<PingResult>;
 }
 
@@ -69,6 +70,7 @@ export interface SystemInterface {
 export interface ForeignSocket {
   readonly fd: number;
   readonly local: Endpoint;
+  /** Sends one datagram. */
   send(packet: Uint8Array, to: Endpoint): void;
   /** The next packet. Only for a socket that is not in use by a transport. */
   receive(): Promise<Uint8Array>;
@@ -93,7 +95,9 @@ export interface ForeignStream {
   end(): void;
   /** Ends both directions by a reset. */
   reset(): Promise<void>;
+  /** Asks for another size of the kernel's receive buffer (SO_RCVBUF). */
   setReceiveBuffer(bytes: number): void;
+  /** Closes the descriptor; closing it twice does nothing. */
   close(): Promise<void>;
   /** Gives the descriptor to somebody who closes it; nothing else may be called after that. */
   release(): number;
@@ -104,7 +108,9 @@ export interface ForeignStream {
 /** Waits for such connections. The world closes it in the end. */
 export interface ForeignListener {
   readonly local: Endpoint;
+  /** The next connection. */
   accept(): Promise<ForeignStream>;
+  /** Waits no longer. */
   close(): Promise<void>;
 }
 
@@ -147,7 +153,9 @@ export interface World {
   /** Something to do at the end of the case; the latest first. */
   onClose(cleanup: () => unknown): void;
 
+  /** Pings from a site, and waits for the answers. */
   ping(from: Site, to: string, options?: PingOptions): Promise<PingResult>;
+  /** The same, without a number of requests: until it is stopped. */
   startPing(from: Site, to: string, options?: PingOptions): Promise<RunningPing>;
   /** Gives a site other addresses outside the tunnel, and takes the old ones away, until the case ends. */
   moveAddress(site: Site): Promise<{ readonly ipv4: string; readonly ipv6: string }>;
@@ -162,9 +170,13 @@ export interface World {
   addInterface(site: Site, name: string): Promise<void>;
   /** As `addInterface`, but of a kind that is not the driver's. */
   addOtherInterface(site: Site, name: string): Promise<void>;
+  /** Deletes an interface, by the system's own means, as those below. */
   removeInterface(site: Site, name: string): Promise<void>;
+  /** Raises or lowers an interface. */
   setUp(site: Site, name: string, up: boolean): Promise<void>;
+  /** Gives an interface an address with its prefix length. */
   addAddress(site: Site, name: string, address: string): Promise<void>;
+  /** Adds a route through an interface. */
   addRoute(site: Site, name: string, destination: string): Promise<void>;
 
   /** A UDP socket, bound to the site's address (IPv6: `::`, dual-stack, if `family` is 6), close-on-exec set. */
@@ -212,8 +224,10 @@ export interface Subject {
   readonly exceptions?: ReadonlyMap<string, string>;
   /** Added to the names of cases, where they are run once more in another way. */
   readonly variant?: string;
+  /** A new world, for one case. */
   open(): Promise<ClosableWorld>;
   /** What is left at the sites that the worlds should have taken away; takes it away. */
   leftovers(): Promise<string[]>;
+  /** Takes the surroundings away. */
   close(): Promise<void>;
 }

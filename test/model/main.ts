@@ -59,7 +59,7 @@ try {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([what, count]) => `${what} ${count}`);
   console.log(`# endings: ${counts.join(", ")}`);
-  const left = await leaks.found();
+  const left = await leaks.finish();
   const failure = found.failure ?? (left.length > 0 ? `left behind: ${left.join(", ")}` : undefined);
   if (failure !== undefined) console.log(`not ok - ${failure}`);
   console.log(failure === undefined ? "1 passed, 0 failed" : "0 passed, 1 failed");

@@ -22,6 +22,7 @@ export const LEGACY_CODEC: ModuleCodec = {
   linkKind: LEGACY_LINK_KIND,
   kind: LEGACY_KIND,
   sockets: "streamed",
+  releasesAtOnce: false,
   refusesSameVpn: false,
   peerNew: newPeer,
   peerSet: setPeer,

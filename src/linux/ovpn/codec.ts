@@ -15,6 +15,7 @@ export const OVPN_CODEC: ModuleCodec = {
   linkKind: OVPN_LINK_KIND,
   kind: OVPN_KIND,
   sockets: "framed",
+  releasesAtOnce: true,
   refusesSameVpn: true,
   peerNew,
   peerSet,

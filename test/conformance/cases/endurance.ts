@@ -48,7 +48,7 @@ export const enduranceCases = group("endurance", [
       for (let round = 0; round < WARM_UP; round++) await openAndClose(world, round);
       const leaks = await LeakCheck.begin();
       for (let round = 0; round < ROUNDS; round++) await openAndClose(world, round);
-      assert.deepEqual(await leaks.found(), []);
+      assert.deepEqual(await leaks.finish(), []);
       assert.deepEqual(await world.driver.listInterfaces(world.server.extras), []);
     },
   },
@@ -74,7 +74,7 @@ export const enduranceCases = group("endurance", [
       for (let round = 0; round < WARM_UP; round++) await turn(round);
       const leaks = await LeakCheck.begin();
       for (let round = 0; round < ROUNDS; round++) await turn(round);
-      assert.deepEqual(await leaks.found(), []);
+      assert.deepEqual(await leaks.finish(), []);
       assert.deepEqual(await dco.peers(), []);
       await dco.close();
       await reading;

@@ -1,5 +1,5 @@
 /**
- * The recipe of docs/linux.md: all traffic through the tunnel, but for the way to the server.
+ * The recipe of docs/guide/full-tunnel.md: all traffic through the tunnel, but for the way to the server.
  */
 import assert from "node:assert/strict";
 import { enterByMetric, enterFullTunnel, leaveFullTunnel } from "../../../examples/full-tunnel.ts";

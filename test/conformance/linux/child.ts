@@ -2,7 +2,7 @@
  * Programs of `children/`, each in a process of its own at a site.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inTime } from "../expect.ts";
@@ -22,14 +22,18 @@ const BUNDLER = fileURLToPath(new URL("bundle.ts", import.meta.url));
 /** Below the package, where its dependencies are found. */
 const BUILD = fileURLToPath(new URL("../../../build/", import.meta.url));
 
+/** Beside a suite that is bundled itself. */
+const BUNDLED = fileURLToPath(new URL("children/", import.meta.url));
+
 /** Where the programs of this run are. */
 let folder: string | undefined;
 
 /**
- * Bundles the programs, once in a run: on an emulated machine reading the sources one by one takes each process
- * some seconds.
+ * Bundles the programs, once in a run, unless they are: on an emulated machine reading the sources one by one takes
+ * each process some seconds.
  */
 function programs(): string {
+  if (folder === undefined && existsSync(BUNDLED)) folder = BUNDLED;
   if (folder !== undefined) return folder;
   mkdirSync(BUILD, { recursive: true });
   const made = mkdtempSync(join(BUILD, "children-"));

@@ -1,7 +1,6 @@
 /**
- * docs/write-a-backend.md: its code is the example's, and the example passes the suite.
+ * The example of docs/write-a-backend.md passes the suite; pages.test.ts keeps the two the same.
  */
-import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, it, test } from "vitest";
 import { exampleHost, ROUNDS } from "../../../examples/backend/suite.ts";
 import {
@@ -12,8 +11,6 @@ import {
   runConformance,
   type Sites,
 } from "../../conformance/index.ts";
-
-const read = (name: string) => readFileSync(new URL(`../../../${name}`, import.meta.url), "utf8");
 
 /** Not "transports": those bind the same port of any address, and other tests run at the same time. */
 const GROUPS = ["unsupported", "driver", "control packets", "peers", "keys", "protection"];
@@ -44,23 +41,4 @@ describe("the example's runner", () => {
     expect(passed).toBe(18);
     expect(new Set(report.subjects.map(({ subject }) => subject))).toEqual(new Set(["example"]));
   });
-});
-
-describe("the guide", () => {
-  const page = read("docs/write-a-backend.md");
-  const snippets = [...page.matchAll(/<!-- (\S+): (\w+) -->\n```ts\n(.*?)```/gs)];
-
-  it("has code", () => expect(snippets.length).toBeGreaterThanOrEqual(6));
-
-  it.each(snippets.map(([, file, name, code]) => [file, name, code]))(
-    "%s: %s is the program",
-    (file, name, code) => {
-      const text = new RegExp(` *// docs-begin ${name}\n(.*?) *// docs-end`, "s").exec(
-        read(file as string),
-      )?.[1];
-      expect(text).toBeDefined();
-      const indent = /^ */.exec(text as string)?.[0] ?? "";
-      expect(code).toBe(text?.replaceAll(new RegExp(`^${indent}`, "gm"), ""));
-    },
-  );
 });
