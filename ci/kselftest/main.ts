@@ -26,6 +26,7 @@ const { values } = parseArgs({
     programs: { type: "string", default: "" },
     filter: { type: "string", default: "" },
     stretch: { type: "string", default: "4" },
+    parallel: { type: "string", default: "2" },
     /** Leaves out what passed before on this kernel. */
     remaining: { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
@@ -54,15 +55,19 @@ async function main(): Promise<number> {
     const result = earlier.get(script);
     return result === undefined ? GUESS_SECONDS : result.kernelClient.seconds + result.ourClient.seconds;
   };
-  const rest = (from: number) => scripts.slice(from).reduce((sum, script) => sum + expected(script), 0);
-  console.log(`# ${scripts.length} scripts, about ${minutes(rest(0))}`);
+  const rest = (of: readonly string[]) => of.reduce((sum, script) => sum + expected(script), 0);
+  const atOnce = Math.min(Number(values.parallel), scripts.length);
+  console.log(`# ${scripts.length} scripts, ${atOnce} at a time, about ${minutes(rest(scripts) / atOnce)}`);
   const results: ScriptResult[] = [];
   const ended = await run(
     "bash",
     [
-      ...[inRoot("ci", "vm", "run"), "--kernel", values.kernel, "--timeout", String(LIMIT), "--"],
+      ...[inRoot("ci", "vm", "run"), "--kernel", values.kernel, "--timeout", String(LIMIT)],
+      // Each script has seven clients that hold sockets.
+      ...["--memory", "2048", "--"],
       ...[process.execPath, "--no-wasm-tier-up", inRoot("test", "kselftest", "main.ts")],
       ...["--source", values.source, "--programs", values.programs, "--stretch", values.stretch],
+      ...["--parallel", values.parallel],
       ...(values.verbose ? ["--verbose"] : []),
       ...scripts,
     ],
@@ -73,8 +78,10 @@ async function main(): Promise<number> {
         const result = JSON.parse(line.slice(RESULT.length)) as ScriptResult;
         results.push(result);
         keepResult(result);
-        const left = scripts.length - results.length;
-        if (left > 0) console.log(`# ${left} scripts left, about ${minutes(rest(results.length))}`);
+        const left = scripts.filter((each) => !results.some(({ script }) => script === each));
+        if (left.length > 0) {
+          console.log(`# ${left.length} scripts left, about ${minutes(rest(left) / atOnce)}`);
+        }
       },
     },
   );

@@ -4,7 +4,7 @@
  * Run as root in a virtual machine by ci/kselftest/main.ts, with the names of scripts. Prints a line for each result, as
  * JSON, and one in TAP. Exit status 0: each script that passed with the kernel's client passed with ours.
  */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { release, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -20,6 +20,8 @@ const { values, positionals } = parseArgs({
     source: { type: "string", default: "" },
     programs: { type: "string", default: "" },
     stretch: { type: "string", default: "1" },
+    /** How many scripts run at a time. */
+    parallel: { type: "string", default: "1" },
     verbose: { type: "boolean", default: false },
   },
   allowPositionals: true,
@@ -31,23 +33,36 @@ async function main(): Promise<number> {
   console.log(`# time limits of the scripts stretched by ${stretch}, for both clients`);
   const folder = copyScripts(stretch);
   const clients = { kernel: join(values.programs, "ovpn-cli"), ours: makeClient() };
+  execFileSync("modprobe", ["ovpn"]);
+  const left = [...positionals];
   let failed = 0;
-  for (const script of positionals) {
-    const kernelClient = await run(folder, script, clients.kernel, stretch);
-    console.log(`# ${script}, the kernel's client: ${inWords(kernelClient)}`);
-    const ourClient = await run(folder, script, clients.ours, stretch);
-    console.log(`# ${script}, our client: ${inWords(ourClient)}`);
-    const date = new Date().toISOString().slice(0, 10);
-    const result: ScriptResult = { kernel: release(), script, date, stretch, kernelClient, ourClient };
-    console.log(`# result ${JSON.stringify(result)}`);
-    const came = verdict(result);
-    if (came === "failed") failed++;
-    const why = came === "skipped" ? " # SKIP it fails with the kernel's client too" : "";
-    console.log(`${came === "failed" ? "not ok" : "ok"} - ${script}${why}`);
-  }
+  const work = async () => {
+    for (let script = left.shift(); script !== undefined; script = left.shift()) {
+      const kernelClient = await run(folder, script, clients.kernel, stretch);
+      console.log(`# ${script}, the kernel's client: ${inWords(kernelClient)}`);
+      const ourClient = await run(folder, script, clients.ours, stretch);
+      console.log(`# ${script}, our client: ${inWords(ourClient)}`);
+      const date = new Date().toISOString().slice(0, 10);
+      const result: ScriptResult = { kernel: release(), script, date, stretch, kernelClient, ourClient };
+      console.log(`# result ${JSON.stringify(result)}`);
+      const came = verdict(result);
+      if (came === "failed") failed++;
+      const why = came === "skipped" ? " # SKIP it fails with the kernel's client too" : "";
+      console.log(`${came === "failed" ? "not ok" : "ok"} - ${script}${why}`);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(values.parallel) }, work));
   rmSync(folder, { recursive: true });
   return failed > 0 ? 1 : 0;
 }
+
+/**
+ * Scripts have fixed names for namespaces, and end all clients by their name: each has names and processes of its own.
+ * They also unload the module in the end, and another script may be using it: they are given a `modprobe` that does
+ * nothing.
+ */
+const APART = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+const APART_SCRIPT = 'mount -t tmpfs tmpfs /run/netns && exec bash "./$1"';
 
 const inWords = ({ passed, failed, problem, seconds }: ClientResult) =>
   `${passed} passed, ${failed} failed${problem === undefined ? "" : ` (${problem})`}, ${seconds} s`;
@@ -58,6 +73,7 @@ const inWords = ({ passed, failed, problem, seconds }: ClientResult) =>
  */
 function copyScripts(stretch: number): string {
   const top = mkdtempSync(join(tmpdir(), "kselftest-"));
+  writeFileSync(join(top, "modprobe"), "#!/bin/sh\n", { mode: 0o755 });
   const selftests = resolve(values.source, "..", "..");
   const folder = join(top, "net", "ovpn");
   cpSync(values.source, folder, { recursive: true, dereference: true });
@@ -85,13 +101,14 @@ function copyScripts(stretch: number): string {
 function run(folder: string, script: string, client: string, stretch: number): Promise<ClientResult> {
   const began = performance.now();
   const listener = resolve(values.source, "../../../../net/ynl/pyynl/cli.py");
-  const child = spawn("bash", [`./${script}`], {
+  const [unshare = "", ...apart] = APART;
+  const child = spawn(unshare, [...apart, "sh", "-c", APART_SCRIPT, "sh", script], {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
     env: {
       ...process.env,
-      PATH: `${values.programs}:${process.env["PATH"]}`,
+      PATH: `${join(folder, "..", "..")}:${values.programs}:${process.env["PATH"]}`,
       OVPN_CLI: client,
       OVPN_YNL: listener,
       ...(values.verbose ? { OVPN_VERBOSE: "1" } : {}),

@@ -119,7 +119,7 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   client("a backslash between words, and at the end", [
     "\\ data-ciphers AES-256-GCM",
     "\\# fragment 1200",
-    "setenv x y\\",
+    "setenv answer y\\",
   ]),
   client("an unknown option in brackets, if it knows it", ["setenv opt <fragment>"]),
   client("the longest line that there can be", [`# ${"x".repeat(252)}`]),
