@@ -164,7 +164,9 @@ function checkCount({ positionals, words }: Command, given: readonly string[]): 
   if (missing !== undefined)
     throw new UsageError(`${missing.name} is missing; see dco ${words.join(" ")} --help`);
   if (given.length > positionals.length) {
-    throw new UsageError(`there are ${given.length - positionals.length} words too many`);
+    // They are not repeated: one may be a key that somebody took for an argument.
+    const count = given.length - positionals.length;
+    throw new UsageError(count === 1 ? "there is a word too many" : `there are ${count} words too many`);
   }
 }
 

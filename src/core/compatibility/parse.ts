@@ -111,10 +111,10 @@ function* readLines(
   for (let index = 0; index < last; index++) {
     const line = first + index;
     const source = `${lines[index]}${index + 1 < lines.length ? "\n" : ""}`;
+    if (source.includes("\0")) throw invalid(place(line), "there is a zero byte: this is no text file");
     if (Buffer.byteLength(source) > CONFIG_LIMITS.lineLength) {
       throw invalid(place(line), `the line is longer than ${CONFIG_LIMITS.lineLength} bytes`);
     }
-    if (source.includes("\0")) throw invalid(place(line), "there is a zero byte: this is no text file");
     const split = splitLine(line === 1 ? source.replace(/^\uFEFF/, "") : source);
     if ("problem" in split) throw invalid(place(line), split.problem);
     const [word, ...args] = withoutPrefixes(split.words);

@@ -72,7 +72,8 @@ describe("the command line", () => {
     [["nonsense"], "there is no command nonsense"],
     [["key"], "dco key needs one of: install, swap, delete, generate"],
     [["peers"], "INTERFACE is missing"],
-    [["peers", "tun0", "7", "8"], "1 words too many"],
+    [["peers", "tun0", "7", "8"], "there is a word too many"],
+    [["key", "install", "tun0", "7", KEY, TAIL], "there are 2 words too many"],
     [["peers", "tun0", "x"], "PEER must be a whole number from 0 to 16777214"],
     [["peers", "tun0", "16777215"], "PEER must be a whole number from 0 to 16777214"],
     [["peers", "tun0", "--what"], "Unknown option '--what'"],
@@ -317,7 +318,7 @@ describe("check", () => {
       "a.conf:1: a double quote is not closed",
     );
     expect((await runDco(["check", put(""), "--platform", "macos"])).status).toBe(2);
-    const binary = await runDco(["check", put("\u007fELF\0\n"), "--json"]);
+    const binary = await runDco(["check", put(`\u007fELF${"\0".repeat(300)}\n`), "--json"]);
     expect([binary.status, JSON.parse(binary.err).error.field]).toEqual([2, join(folder, "a.conf:1")]);
     expect(binary.out).toBe("");
   });
