@@ -257,6 +257,8 @@ function describe({ id, txId, vpn, remote, local, keepalive }: PeerInfo, stats: 
 /** Never ends: a signal does. */
 function hold(): Promise<never> {
   finish(0);
+  // Connections that nobody reads, whose peers have ended, would not keep the process alive.
+  setInterval(() => {}, 0x7fff_ffff);
   return new Promise(() => {});
 }
 
