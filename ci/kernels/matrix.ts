@@ -1,5 +1,5 @@
 /** The matrix of kernels in docs/conformance.md. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { table, writeSection } from "../page.ts";
 import { inRoot } from "../paths.ts";
 import type { Column, Counts, KernelResult } from "./results.ts";
 
@@ -9,10 +9,7 @@ const END = "<!-- end of kernels -->";
 
 /** Puts the matrix into the page. */
 export function writeMatrix(columns: readonly Column[]): void {
-  const page = readFileSync(PAGE, "utf8");
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`${PAGE} has no place for the matrix (${BEGIN})`);
-  writeFileSync(PAGE, `${page.slice(0, begin + BEGIN.length)}\n${matrix(columns)}\n${page.slice(end)}`);
+  writeSection(PAGE, BEGIN, END, matrix(columns));
 }
 
 /** The tables: kernels, then cases by group and kernel, then what differs. */
@@ -97,10 +94,4 @@ function failed(columns: readonly Column[]): string {
 function total({ groups: all }: KernelResult): Counts {
   const sum = (at: 0 | 1 | 2) => Object.values(all).reduce((count, counts) => count + counts[at], 0);
   return [sum(0), sum(1), sum(2)];
-}
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  return [line(heads), `|${heads.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
 }

@@ -18,10 +18,15 @@ export function readNumber(text: string, what: string, min: number, max: number)
 export const readPeerId = (text: string | undefined): number =>
   readNumber(text ?? "", "PEER", 0, MAX_PEER_ID);
 
+/** As long as a timer can wait: one that is to wait longer ends at once. */
+const MAX_SECONDS = 2_147_483;
+
 /** Seconds, which may have a fraction. */
 export function readSeconds(text: string, what: string): number {
   const value = /^\d{1,7}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value > 0)) throw new UsageError(`${what} must be a number of seconds above 0`);
+  if (!(value > 0 && value <= MAX_SECONDS)) {
+    throw new UsageError(`${what} must be a number of seconds above 0, ${MAX_SECONDS} at most`);
+  }
   return value;
 }
 

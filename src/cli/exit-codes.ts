@@ -35,5 +35,7 @@ export class UsageError extends Error {}
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage;
   if (DcoError.is(error)) return BY_CODE[error.code] ?? EXIT.failed;
+  // What a signal throws by itself.
+  if (error instanceof Error && error.name === "AbortError") return EXIT.interrupted;
   return EXIT.failed;
 }

@@ -8,6 +8,7 @@
  *   { "ekm": "...", "role": "client" }
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { addAbortSignal, type Readable } from "node:stream";
 import { DcoError, invalid } from "../core/errors.ts";
 import { deriveDataKeys } from "../core/key-derivation.ts";
 import type { CipherName, KeyDirection } from "../core/model.ts";
@@ -31,8 +32,9 @@ export async function readKey(
   source: string,
   cipher: CipherName,
   input: NodeJS.ReadableStream,
+  signal: AbortSignal,
 ): Promise<KeyPair> {
-  const bytes = source === "-" ? await readStream(input) : readPrivate(source);
+  const bytes = source === "-" ? await readStream(input, signal) : readPrivate(source);
   try {
     return parseKey(bytes, cipher);
   } finally {
@@ -103,7 +105,9 @@ function readPrivate(path: string): Buffer {
   }
 }
 
-async function readStream(input: NodeJS.ReadableStream): Promise<Buffer> {
+async function readStream(input: NodeJS.ReadableStream, signal: AbortSignal): Promise<Buffer> {
+  // Who waits for somebody to type can be interrupted.
+  addAbortSignal(signal, input as Readable);
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of input) {

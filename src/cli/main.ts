@@ -3,6 +3,7 @@
  * The program `dco`.
  */
 import { readFileSync } from "node:fs";
+import { EXIT } from "./exit-codes.ts";
 import { runProgram } from "./program.ts";
 
 const stop = new AbortController();
@@ -10,10 +11,12 @@ const stop = new AbortController();
 /** The first asks the command to end; the second ends the process at once, as if nobody had caught it. */
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
 
-/** Whoever reads has gone (`dco events | head`): that is the end, not a failure. */
+let unwritten: NodeJS.ErrnoException | undefined;
+
+/** Whoever reads has gone (`dco events | head`): that is the end, not a failure. A full disk is one. */
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (error.code !== "EPIPE") unwritten ??= error;
     stop.abort();
   });
 }
@@ -47,11 +50,15 @@ const running = runProgram(process.argv.slice(2), {
 running
   .finally(() => clearInterval(alive))
   .then(
-    (status) => {
-      process.exitCode = status;
+    async (status) => {
+      // An error of the last write comes later than the write.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (unwritten !== undefined)
+        process.stderr.write(`dco: the output cannot be written: ${unwritten.code}\n`);
+      process.exitCode = unwritten === undefined ? status : EXIT.failed;
     },
     (error: unknown) => {
       process.stderr.write(`dco: ${String(error)}\n`);
-      process.exitCode = 8;
+      process.exitCode = EXIT.failed;
     },
   );

@@ -26,12 +26,15 @@ export interface Surroundings {
   /** Default: {@link openDriver}. */
   readonly open?: typeof openDriver;
   readonly trace?: WireTrace | undefined;
+  /** Failures are told as JSON, also without `--json`. */
+  readonly jsonErrors?: boolean;
 }
 
 /** Runs one command line. Resolves with the exit status when nothing is left of it. */
 export async function runProgram(argv: readonly string[], surroundings: Surroundings): Promise<number> {
   const { out, err, signal, version } = surroundings;
-  let json = argv.includes("--json");
+  const { jsonErrors = false } = surroundings;
+  let json = jsonErrors || argv.includes("--json");
   try {
     if (argv.length === 0) {
       err(overview());
@@ -44,7 +47,7 @@ export async function runProgram(argv: readonly string[], surroundings: Surround
     }
     const command = find(argv);
     const { values, args } = parse(command, argv.slice(command.words.length));
-    json = values.flag("json");
+    json = jsonErrors || values.flag("json");
     if (values.flag("help")) {
       out(explain(command));
       return EXIT.ok;
@@ -103,7 +106,8 @@ async function runCommand(
       });
       return driver;
     },
-    nested: (argv, nestedTrace) => runProgram(argv, { ...surroundings, trace: nestedTrace }),
+    nested: (argv, nestedTrace) =>
+      runProgram(argv, { ...surroundings, trace: nestedTrace, jsonErrors: values.flag("json") }),
   };
   try {
     return (await command.run(context)) ?? EXIT.ok;
@@ -160,7 +164,9 @@ function checkCount({ positionals, words }: Command, given: readonly string[]): 
   if (missing !== undefined)
     throw new UsageError(`${missing.name} is missing; see dco ${words.join(" ")} --help`);
   if (given.length > positionals.length) {
-    throw new UsageError(`there are ${given.length - positionals.length} words too many`);
+    // They are not repeated: one may be a key that somebody took for an argument.
+    const count = given.length - positionals.length;
+    throw new UsageError(count === 1 ? "there is a word too many" : `there are ${count} words too many`);
   }
 }
 

@@ -12,8 +12,10 @@ buildSync({
   entryPoints: [source],
   outfile,
   bundle: true,
-  format: "esm",
+  format: outfile.endsWith(".cjs") ? "cjs" : "esm",
   platform: "node",
   packages: "external",
   logLevel: "warning",
+  // In CommonJS it is not reached, see src/ffi/require.ts.
+  logOverride: { "empty-import-meta": "silent" },
 });

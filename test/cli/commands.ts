@@ -46,6 +46,7 @@ export async function checkCommands(checks: Checks, network: Network): Promise<v
     await checks.check("refusals and their exit statuses", () => refusals(scene));
     await checks.check("events, and the end of a peer", () => ends(scene));
     await checks.check("Ctrl-C leaves nothing behind", () => interrupted(scene));
+    await checks.check("Ctrl-C while a command waits or works", () => interruptedWaiting(scene));
     await checks.check("TCP: connections become peers", () => tcp(scene));
     await checks.check("the interfaces go", () => cleanUp(scene));
   } finally {
@@ -274,6 +275,39 @@ async function interrupted({ network, server }: Scene): Promise<void> {
       !network.interfacesAt(server).includes(name),
       `Ctrl-C after ${pause} ms left the interface behind`,
     );
+  }
+}
+
+/** What waits for something else than its end: it was not done. */
+async function interruptedWaiting({ network, server }: Scene): Promise<void> {
+  const name = "dk-passing";
+  const listen = ["--protocol", "tcp", "--listen", "--local", "0.0.0.0:1199", "--peer", "id=1,vpn=10.8.9.2"];
+  const waiting = new Running(["transport", name, "--create", "multipeer", ...listen, ...at(server)]);
+  await waiting.said(/^listening/m);
+  assert.deepEqual(await waiting.stop("SIGINT"), {
+    status: 130,
+    out: "listening on 0.0.0.0:1199\n",
+    err: "",
+  });
+  assert.ok(!network.interfacesAt(server).includes(name));
+  // In the middle of its work: all of it is done, or nothing is left.
+  const addresses = Array.from({ length: 40 }, (_, n) => ["--address", `10.77.${n}.1/24`]).flat();
+  for (const pause of [600, 900, 1200, 1500, 2000]) {
+    const creating = new Running(["interface", "create", name, ...addresses, "--up", ...at(server)]);
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    const { status, err } = await creating.stop("SIGINT");
+    const there = network.interfacesAt(server).includes(name);
+    assert.equal(there, status === 0, `after ${pause} ms: status ${status}, ${err}`);
+    if (there) await dcoDone("interface", "delete", name, ...at(server));
+  }
+  for (const words of [
+    ["top", SERVER, "--interval", "60"],
+    ["events", "--follow"],
+    ["trace", "events", SERVER, "--follow"],
+  ]) {
+    const running = new Running([...words, ...at(server)]);
+    await running.said(words[0] === "top" ? /PEER/ : /^listening/m);
+    assert.equal((await running.stop("SIGINT")).status, 0, words.join(" "));
   }
 }
 

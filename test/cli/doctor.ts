@@ -16,6 +16,13 @@ interface Answer {
 /** Nobody. */
 const USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
+/** Its map of users is that of the initial user namespace, and it is another one. */
+const ALL_USERS = `
+unshare --user sleep 60 >/dev/null 2>&1 &
+until [ "$(readlink /proc/$!/ns/user)" != "$(readlink /proc/self/ns/user)" ]; do sleep 0.1; done
+for map in uid_map gid_map; do echo "0 0 4294967295" >"/proc/$!/$map"; done
+exec nsenter --target $! --user "$@"`;
+
 const MODULES = `/lib/modules/${release()}`;
 
 /** Asks the doctor; each check that failed must say what to do. */
@@ -75,6 +82,11 @@ async function inTree(checks: Checks): Promise<void> {
   });
   await checks.check("root in an unprivileged user namespace", async () => {
     const { answer, result } = await ask({ by: [...USER, "unshare", "--user", "--map-root-user"] });
+    assert.deepEqual(problems(answer), ["user-namespace"]);
+    assert.equal(result("privilege"), "ok");
+  });
+  await checks.check("root in a user namespace that has all users", async () => {
+    const { answer, result } = await ask({ by: ["sh", "-c", ALL_USERS, "sh"] });
     assert.deepEqual(problems(answer), ["user-namespace"]);
     assert.equal(result("privilege"), "ok");
   });

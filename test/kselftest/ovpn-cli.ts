@@ -5,7 +5,10 @@
  * Commands that make sockets hold them until a signal comes. The client written in C goes into the background for that; here
  * the shell script that starts this program does (see `client.ts`), and is told by descriptor 3 how the command ended.
  */
+import { on, once } from "node:events";
 import { closeSync, readFileSync, writeSync } from "node:fs";
+import type { Socket } from "node:net";
+import { startupSnapshot } from "node:v8";
 import type { DcoInterface, KeyDirection, PeerInfo, PeerStats, Transport } from "../../src/index.ts";
 import { type LinuxDriver, openLinuxDriver } from "../../src/linux/index.ts";
 
@@ -86,17 +89,19 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 
   async listen(driver, iface, [port, idType, file = "", family]) {
     const dco = await own(driver, iface);
-    const local = `${family === "ipv6" ? "[::]" : "0.0.0.0"}:${number(port, "lport value", 65_535)}`;
-    const listener = await dco.listen({ protocol: "tcp", local });
+    const host = family === "ipv6" ? "::" : "0.0.0.0";
+    const server = net().createServer({ pauseOnConnect: true });
+    server.listen(number(port, "lport value", 65_535), host);
     const transports: Transport[] = [];
-    const peers = readPeers(file, 3);
-    for await (const transport of listener) {
+    const incoming = on(server, "connection") as AsyncIterable<[Socket]>;
+    const taken = incoming[Symbol.asyncIterator]();
+    for (const [id, txId, vpn] of readPeers(file, 3)) {
+      const transport = await keep(dco, (await taken.next()).value[0]);
       say("Connection received!");
-      const [id, txId, vpn] = peers[transports.length] as string[];
       transports.push(transport);
       await dco.addPeer({ id: peerId(id), ...asymmetric(idType, txId), transport, ...vpnOf(vpn) });
-      if (transports.length === peers.length) break;
     }
+    server.close();
     for (const transport of transports) {
       for await (const { data } of transport.packets()) {
         tell(`>>>> Received ${data.length + 2} bytes over TCP socket, header: ${data.length}`);
@@ -109,8 +114,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   async connect(driver, iface, [id, txId, address, port, file]) {
     const dco = await own(driver, iface);
     const key = file === undefined ? undefined : readKey(file, 1);
-    const transport = await dco.openTransport({ protocol: "tcp", remote: withPort(address, port) });
+    const socket = net().connect(number(port, "port", 65_535), address);
+    socket.pause();
+    await once(socket, "connect");
     say("connected");
+    const transport = await keep(dco, socket);
     await dco.addPeer({ id: peerId(id), ...txIdOf(txId), transport });
     if (key !== undefined) {
       await dco.installKey(peerId(id), { slot: "primary", id: 0, cipher: "aes-256-gcm", ...key });
@@ -197,6 +205,21 @@ function udp(dco: DcoInterface, port: string | undefined, mark?: string): Promis
   return dco.openTransport({ ...options, ...marked });
 }
 
+/** Loaded by those who need it: every call of the client starts a Node. */
+const net = () => process.getBuiltinModule("node:net");
+
+const held: Socket[] = [];
+
+/**
+ * A transport on a duplicate of the connection's descriptor: a transport ends with its peer, and the connection is to
+ * stay, as it does with the client written in C, so that the other end's peer does not end by that.
+ */
+function keep(dco: DcoInterface, socket: Socket): Promise<Transport> {
+  held.push(socket);
+  const { fd } = (socket as unknown as { readonly _handle: { readonly fd: number } })._handle;
+  return dco.openTransport({ protocol: "tcp", adopt: { fd, ownership: "keep" } });
+}
+
 function asymmetric(idType: string | undefined, txId: string | undefined) {
   if (idType !== "SYMM" && idType !== "ASYMM") throw new Error(`Cannot parse id type: ${idType}`);
   return idType === "ASYMM" ? { txId: peerId(txId) } : {};
@@ -234,6 +257,8 @@ function describe({ id, txId, vpn, remote, local, keepalive }: PeerInfo, stats: 
 /** Never ends: a signal does. */
 function hold(): Promise<never> {
   finish(0);
+  // Connections that nobody reads, whose peers have ended, would not keep the process alive.
+  setInterval(() => {}, 0x7fff_ffff);
   return new Promise(() => {});
 }
 
@@ -256,7 +281,8 @@ async function main([command = "", iface, ...words]: Words): Promise<number> {
     );
     return 1;
   }
-  const driver = await openLinuxDriver();
+  // Without the package netlink one addon less is loaded.
+  const driver = await openLinuxDriver({ eventTransport: "ffi" });
   try {
     await run(driver, iface, words);
     return 0;
@@ -268,16 +294,23 @@ async function main([command = "", iface, ...words]: Words): Promise<number> {
   }
 }
 
-// By this name the scripts find it.
-process.title = "ovpn-cli";
-main(process.argv.slice(2)).then(
-  (status) => {
-    finish(status);
-    process.exitCode = status;
-  },
-  (error: unknown) => {
-    say(String(error));
-    finish(1);
-    process.exitCode = 1;
-  },
-);
+function start(): void {
+  // By this name the scripts find it.
+  process.title = "ovpn-cli";
+  main(process.argv.slice(2)).then(
+    (status) => {
+      finish(status);
+      process.exitCode = status;
+    },
+    (error: unknown) => {
+      say(String(error));
+      finish(1);
+      process.exitCode = 1;
+    },
+  );
+}
+
+// Under emulation most of a call would be the loading of modules; from a snapshot they are there at once. Nothing native
+// is in it: that is loaded when the driver opens.
+if (startupSnapshot.isBuildingSnapshot()) startupSnapshot.setDeserializeMainFunction(start);
+else start();

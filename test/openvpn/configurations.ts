@@ -4,8 +4,8 @@
  * `test/unit/compatibility` reads them without OpenVPN; `test/openvpn/compatibility.ts` starts OpenVPN with each.
  */
 
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 /** One configuration. */
 export interface Configuration {
@@ -111,6 +111,18 @@ export const CONFIGURATIONS: readonly Configuration[] = [
     "ncp-ciphers AES-128-GCM:AES-256-GCM",
   ]),
   client("what a proxy would be given", ["# http-proxy 127.0.0.1 3128", "replay-window 128 30", "sndbuf 0"]),
+  client("a proxy for TCP connections, of which there are none", ["http-proxy-override 127.0.0.1 3128"]),
+  {
+    ...client("folders, one after the other", ["cd one", "cd two", "config more.conf"]),
+    files: { "one/two/more.conf": ["data-ciphers AES-256-GCM"] },
+  },
+  client("a backslash between words, and at the end", [
+    "\\ data-ciphers AES-256-GCM",
+    "\\# fragment 1200",
+    "setenv answer y\\",
+  ]),
+  client("an unknown option in brackets, if it knows it", ["setenv opt <fragment>"]),
+  client("the longest line that there can be", [`# ${"x".repeat(252)}`]),
   p2p("TLS server", ["tls-server", "dh none"]),
   p2p("TLS client with a cipher of DCO", ["tls-client", "cipher AES-256-GCM"]),
 
@@ -157,6 +169,10 @@ export const CONFIGURATIONS: readonly Configuration[] = [
     ],
   },
   { ...client("HTTP proxy", [], ["http-proxy"]), lines: [...TCP_CLIENT, "http-proxy 127.0.0.1 3128"] },
+  {
+    ...client("HTTP proxy that comes over all others", [], ["http-proxy"]),
+    lines: [...TCP_CLIENT, "http-proxy-override 127.0.0.1 3128"],
+  },
   client("SOCKS proxy", ["socks-proxy 127.0.0.1 1080"], ["socks-proxy"]),
   client(
     "asks for a proxy",
@@ -202,6 +218,7 @@ export function writeConfiguration(
   extra: readonly string[] = [],
 ): string {
   for (const [name, content] of Object.entries(files ?? {})) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), `${content.join("\n")}\n`);
   }
   const path = join(folder, "openvpn.conf");

@@ -85,15 +85,24 @@ function title({ option, value, file, line }: CompatibilityFinding, folder: stri
 /** Which names are taken on this machine, and by what. */
 function interfacesHere(): Record<string, string> {
   const found: Record<string, string> = {};
-  try {
-    for (const name of readdirSync("/sys/class/net")) {
+  for (const name of interfaceNames()) {
+    try {
       const uevent = readFileSync(`/sys/class/net/${name}/uevent`, "utf8");
       found[name] = /^DEVTYPE=(.+)$/m.exec(uevent)?.[1] ?? "other";
+    } catch {
+      // It went meanwhile.
     }
-  } catch {
-    // Not Linux, or it went meanwhile: then nothing is known of it.
   }
   return found;
+}
+
+function interfaceNames(): string[] {
+  try {
+    return readdirSync("/sys/class/net");
+  } catch {
+    // Not Linux.
+    return [];
+  }
 }
 
 export const CHECK_COMMANDS: readonly Command[] = [check];

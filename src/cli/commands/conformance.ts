@@ -23,6 +23,7 @@ const conformance: Command = {
   summary: "run the suite that every backend must pass, on userspace or on a backend of yours",
   details: [
     "Prints TAP. Nothing is needed for it: all ends are in this process. Exit status 0: every case passed.",
+    "With --json the TAP goes to standard error, and the numbers of cases to standard output.",
     "For a backend of your own see docs/write-a-backend.md: FILE is a module whose default export makes its hosts.",
   ],
   positionals: [],
@@ -42,7 +43,7 @@ const conformance: Command = {
     "dco conformance --filter keys",
     "dco conformance --host ./my-backend.js --report matrix.json",
   ],
-  async run({ values, output }) {
+  async run({ values, output, signal }) {
     const protocol = readWord(values.text("protocol") ?? "udp", "--protocol", ["udp", "tcp"]);
     const file = values.text("host");
     const suite = await load<Suite>(SUITE, "the suite is part of the built package");
@@ -55,11 +56,18 @@ const conformance: Command = {
     // The userspace backend takes the time from the suite.
     const subject = { name: file ?? "userspace", host, protocol, haste: file === undefined ? 5 : 1 };
     const open = () => suite.openStreamSubject(subject);
-    const { passed, failed } = await suite.runConformance([{ open, cases: suite.cases }], {
+    const result = await suite.runConformance([{ open, cases: suite.cases }], {
       filter: values.text("filter"),
       json: values.text("report"),
-      print: (line: string) => output.raw(`${line}\n`),
+      print: (line: string) => {
+        // Between two cases is where a run can be left: what is open is closed.
+        signal.throwIfAborted();
+        if (output.json) output.note(line);
+        else output.raw(`${line}\n`);
+      },
     });
+    output.value(result);
+    const { passed, failed } = result;
     return failed === 0 && passed > 0 ? EXIT.ok : EXIT.no;
   },
 };

@@ -5,7 +5,7 @@ import type { Command, Context } from "../command.ts";
 import type { Check } from "../doctor/checks.ts";
 import { linuxChecks } from "../doctor/linux.ts";
 import { linuxFacts } from "../doctor/linux-facts.ts";
-import { freebsdChecks, otherChecks } from "../doctor/other.ts";
+import { freebsdChecks, otherChecks, windowsChecks } from "../doctor/other.ts";
 import { EXIT } from "../exit-codes.ts";
 
 const doctor: Command = {
@@ -33,11 +33,18 @@ const doctor: Command = {
   },
 };
 
-async function allChecks(context: Context): Promise<Check[]> {
+async function allChecks({ driver, signal }: Context): Promise<Check[]> {
   const koffi = await koffiProblem();
-  const open = () => context.driver();
-  if (process.platform === "linux") return linuxChecks(await linuxFacts(open, koffi));
+  if (process.platform === "linux") return linuxChecks(await linuxFacts(driver, koffi, signal));
+  const checks = await checksElsewhere(driver, koffi);
+  // A driver that was not opened because nobody waits for it any more is no failed check.
+  signal.throwIfAborted();
+  return checks;
+}
+
+async function checksElsewhere(open: Context["driver"], koffi: string | undefined): Promise<Check[]> {
   if (process.platform === "freebsd") return freebsdChecks(open, koffi);
+  if (process.platform === "win32") return windowsChecks(open, koffi);
   return otherChecks(koffi);
 }
 

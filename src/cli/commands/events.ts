@@ -82,6 +82,8 @@ async function tell(
 ): Promise<void> {
   for await (const event of events) {
     if (event.type === "closed") return;
+    // Another interface had its first event just before.
+    if (once?.signal.aborted) return;
     const time = new Date().toISOString();
     output.value({ time, interface: name, event });
     output.line(`${time}  ${name}  ${describeEvent(event)}`);

@@ -30,7 +30,7 @@ const SETTINGS = {
   route: {
     type: "string",
     multiple: true,
-    value: "PREFIX[,via=ADDRESS]",
+    value: "PREFIX[,via=ADDRESS][,metric=NUMBER]",
     help: "exactly these routes; may be repeated",
   },
   bypass: {

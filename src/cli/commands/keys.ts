@@ -2,7 +2,9 @@
  * `dco keys`, `dco key ...`
  */
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, unlinkSync, writeFileSync } from "node:fs";
+import { printable } from "../../core/compatibility/parse.ts";
+import { DcoError } from "../../core/errors.ts";
 import { CIPHER_KEY_BYTES, CIPHERS, type KeyInfo, MAX_KEY_ID, NONCE_TAIL_BYTES } from "../../core/model.ts";
 import { readNumber, readPeerId, readSlot, readWord } from "../arguments.ts";
 import type { Command } from "../command.ts";
@@ -70,7 +72,7 @@ const install: Command = {
     const cipher = readWord(values.text("cipher") ?? DEFAULT_CIPHER, "--cipher", CIPHERS);
     const slot = readSlot(values.text("slot") ?? "primary", "--slot");
     const id = readNumber(values.text("id") ?? "0", "--id", 0, MAX_KEY_ID);
-    const key = await readKey(source, cipher, input);
+    const key = await readKey(source, cipher, input, signal);
     const dco = await openOwned(context, args[0]);
     await dco.installKey(peer, { slot, id, cipher, ...key, wipe: true }, { signal });
     return EXIT.ok;
@@ -127,7 +129,13 @@ const generate: Command = {
     const [one, other] = [direction(), direction()];
     const [first = "", second = ""] = args;
     write(first, { encrypt: one, decrypt: other });
-    write(second, { encrypt: other, decrypt: one });
+    try {
+      write(second, { encrypt: other, decrypt: one });
+    } catch (error) {
+      // One end of a key is of no use, and a key that lies about is one too many.
+      unlinkSync(first);
+      throw error;
+    }
     output.value({ cipher, files: args });
     return EXIT.ok;
   },
@@ -135,14 +143,24 @@ const generate: Command = {
 
 /** A file that is there may be another's, or one that others can read. */
 function write(path: string, key: unknown): void {
+  let descriptor: number | undefined;
   try {
-    writeFileSync(path, `${JSON.stringify(key)}\n`, { mode: 0o600, flag: "wx" });
+    descriptor = openSync(path, "wx", 0o600);
+    writeFileSync(descriptor, `${JSON.stringify(key)}\n`);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(
-      code === "EEXIST" ? `${path} is there already` : `${path} cannot be written: ${code}`,
-    );
+    if (descriptor !== undefined) unlinkSync(path);
+    throw writeError(error, printable(path));
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
   }
+}
+
+function writeError(error: unknown, path: string): DcoError {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "EEXIST") return new DcoError("exists", `${path} is there already`);
+  if (code === "ENOENT" || code === "ENOTDIR") return new DcoError("not-found", `${path} is in no folder`);
+  const kind = code === "EACCES" || code === "EPERM" || code === "EROFS" ? "permission" : "system";
+  return new DcoError(kind, `${path} cannot be written: ${code}`);
 }
 
 export const KEY_COMMANDS: readonly Command[] = [list, install, swap, remove, generate];

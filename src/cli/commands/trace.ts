@@ -2,6 +2,7 @@
  * `dco trace`: the messages between another command and the kernel.
  */
 import { spawn } from "node:child_process";
+import { constants } from "node:os";
 import type { WireEntry } from "../../core/trace.ts";
 import type { Command, Context } from "../command.ts";
 import { EXIT, UsageError } from "../exit-codes.ts";
@@ -12,7 +13,8 @@ const trace: Command = {
   summary: "run another command, and show its messages to and from the kernel",
   details: [
     "Each message is decoded and in hex, on standard error; bytes of keys are left out. After -- any program that uses",
-    "dcokit can stand. The exit status is that of the command.",
+    "dcokit can stand. The exit status is that of the command, or 128 and the number of the signal that ended it.",
+    "--json is about the messages; --namespace and --backend are words of the command, and stand behind it.",
   ],
   positionals: [{ name: "COMMAND...", help: "a command of dco with its words" }],
   options: { "no-hex": { type: "boolean", help: "only decoded" } },
@@ -25,6 +27,8 @@ const trace: Command = {
   async run(context) {
     const { args, values, output } = context;
     if (args.length === 0) throw new UsageError("which command is to be traced?");
+    const misplaced = ["namespace", "backend"].find((name) => values.text(name) !== undefined);
+    if (misplaced !== undefined) throw new UsageError(`--${misplaced} must stand behind the command`);
     if (args[0] === "--") return runProgram(context, args.slice(1));
     return context.nested(args, (entry) => output.note(format(entry, output.json, !values.flag("no-hex"))));
   },
@@ -48,7 +52,7 @@ async function runProgram({ signal }: Context, [program, ...args]: readonly stri
         reject(new UsageError(`${program} cannot be started: ${error.message}`)),
       );
       child.once("exit", (code, killed) =>
-        resolve(code ?? (killed === null ? EXIT.failed : EXIT.interrupted)),
+        resolve(code ?? (killed === null ? EXIT.failed : 128 + constants.signals[killed])),
       );
     });
   } finally {

@@ -25,27 +25,48 @@ export async function freebsdChecks(
           "Run it as root, outside of jails or in a VNET jail.",
         ),
   ];
-  try {
-    const driver = await open();
-    checks.push(check("module", "ok", `${driver.info.module}: ${driver.info.reason}`));
-    checks.push(
-      driver.capabilities.replayProtection === "disabled"
-        ? check(
-            "replay",
-            "warning",
-            "replayed packets are not dropped",
-            "sysctl net.link.openvpn.replay_protection=1",
-          )
-        : check("replay", "ok", "replayed packets are dropped"),
-    );
-  } catch (error) {
-    const remedy =
-      DcoError.is(error) && error.code === "unavailable"
-        ? "FreeBSD 14 and later have it: kldload if_ovpn"
-        : undefined;
-    checks.push(check("module", "failed", (error as Error).message, remedy));
+  const { driver, found } = await moduleCheck(open, "FreeBSD 14 and later have it: kldload if_ovpn");
+  checks.push(found);
+  if (driver?.capabilities.replayProtection === "disabled") {
+    const remedy = "sysctl net.link.openvpn.replay_protection=1";
+    checks.push(check("replay", "warning", "replayed packets are not dropped", remedy));
+  } else if (driver !== undefined) {
+    checks.push(check("replay", "ok", "replayed packets are dropped"));
   }
   return checks;
+}
+
+/** Checks of Windows. @param open opens the driver */
+export async function windowsChecks(
+  open: () => Promise<DcoDriver>,
+  koffi: string | undefined,
+): Promise<Check[]> {
+  const { found } = await moduleCheck(
+    open,
+    "Install OpenVPN 2.7 for Windows: it brings the driver ovpn-dco and makes an adapter.",
+  );
+  return [
+    nodeCheck(process.versions.node),
+    koffiCheck(koffi),
+    check("kernel", "ok", `Windows ${release()}`),
+    found,
+  ];
+}
+
+/** Whether the driver opens. @param remedy what to do where it is not there */
+async function moduleCheck(
+  open: () => Promise<DcoDriver>,
+  remedy: string,
+): Promise<{ driver?: DcoDriver; found: Check }> {
+  try {
+    const driver = await open();
+    return { driver, found: check("module", "ok", `${driver.info.module}: ${driver.info.reason}`) };
+  } catch (error) {
+    const missing = DcoError.is(error) && error.code === "unavailable";
+    return {
+      found: check("module", "failed", (error as Error).message, missing ? remedy : "See the message."),
+    };
+  }
 }
 
 /** Where there is no kernel's DCO to be had in this release. */

@@ -16,12 +16,14 @@ const isSpace = (character: string) => /^[ \t\n\v\f\r]$/.test(character);
 /**
  * Cuts a line into words. A word may be in double quotes, in which a backslash takes the next character as it is, or in
  * single quotes, in which nothing is special. `#` and `;` begin a comment where a word could begin.
+ *
+ * @param line with its newline, if it has one: a backslash makes that a part of the word
  */
 export function splitLine(line: string): Words {
   const words: string[] = [];
   let at = 0;
   while (words.length < MAX_WORDS) {
-    while (at < line.length && isSpace(line[at] as string)) at++;
+    at = nextWord(line, at);
     const first = line[at];
     if (first === undefined || first === "#" || first === ";") break;
     const word = readWord(line, at);
@@ -32,6 +34,16 @@ export function splitLine(line: string): Words {
     at = word.end;
   }
   return { words };
+}
+
+/** Between words a backslash counts for nothing before a space, nor does it before what begins a comment. */
+function nextWord(line: string, start: number): number {
+  for (let at = start; ; at++) {
+    const character = line[at] ?? "";
+    const next = line[at + 1] ?? "";
+    if (character === "\\" && (next === "#" || next === ";")) return at + 1;
+    if (!isSpace(character) && !(character === "\\" && isSpace(next))) return at;
+  }
 }
 
 type Word = { readonly text: string; readonly end: number } | { readonly problem: string };

@@ -4,6 +4,7 @@
  * Pure: included files come from a function of the caller's. The text may be hostile, so everything is bounded, and no
  * message repeats a line: it may hold a secret.
  */
+import { isAbsolute, join } from "node:path";
 import { DcoError, invalid } from "../errors.ts";
 import { splitLine } from "./line.ts";
 import type { ConfigDirective } from "./types.ts";
@@ -12,7 +13,7 @@ import type { ConfigDirective } from "./types.ts";
 export const CONFIG_LIMITS = {
   /** Characters of one file. */
   fileLength: 1 << 20,
-  /** Bytes of a line outside of blocks; OpenVPN's own limit. */
+  /** Bytes of a line outside of blocks, its newline and a byte order mark included; OpenVPN's own limit. */
   lineLength: 255,
   /** Files that include one another; OpenVPN's own limit. */
   depth: 10,
@@ -30,7 +31,7 @@ export interface ParseConfigOptions {
    * Gives the text of a file that an option `config` names. Without it such an option is `invalid`.
    *
    * @param name as the option has it
-   * @param directory the last `cd` before it, if any
+   * @param directory where the options `cd` before it lead to, if there are any
    */
   readonly include?: (name: string, directory: string | undefined) => { file: string; text: string };
 }
@@ -73,7 +74,7 @@ class Reader {
       this.directives.push(directive);
       const [argument] = directive.args;
       if (argument === undefined) continue;
-      if (directive.name === "cd") this.#directory = argument;
+      if (directive.name === "cd") this.#directory = within(this.#directory, argument);
       if (directive.name === "config") this.#readIncluded(argument, place(directive.line ?? 1), depth);
     }
   }
@@ -105,20 +106,21 @@ function* readLines(
   place: (line: number) => string,
   first = 1,
 ): Generator<ConfigDirective> {
-  const lines = text.replace(/^\uFEFF/, "").split("\n");
+  const lines = text.split("\n");
   const last = lines.length - (lines.at(-1) === "" ? 1 : 0);
   for (let index = 0; index < last; index++) {
     const line = first + index;
-    const source = lines[index] as string;
+    const source = `${lines[index]}${index + 1 < lines.length ? "\n" : ""}`;
+    if (source.includes("\0")) throw invalid(place(line), "there is a zero byte: this is no text file");
     if (Buffer.byteLength(source) > CONFIG_LIMITS.lineLength) {
       throw invalid(place(line), `the line is longer than ${CONFIG_LIMITS.lineLength} bytes`);
     }
-    const split = splitLine(source);
+    const split = splitLine(line === 1 ? source.replace(/^\uFEFF/, "") : source);
     if ("problem" in split) throw invalid(place(line), split.problem);
     const [word, ...args] = withoutPrefixes(split.words);
     if (word === undefined) continue;
     const where = { ...(file === undefined ? {} : { file }), line };
-    const tag = args.length === 0 ? /^<(.+)>$/s.exec(word)?.[1] : undefined;
+    const tag = split.words.length === 1 ? /^<(.*)>$/s.exec(word)?.[1] : undefined;
     if (tag === undefined) {
       yield { name: word, args, ...where };
       continue;
@@ -138,8 +140,12 @@ function withoutPrefixes(words: readonly string[]): readonly string[] {
   const [name = "", ...rest] = words;
   if (words.length === 0) return words;
   if (name === "setenv" && rest[0] === "opt" && rest.length > 1) return rest.slice(1);
-  return [name.startsWith("--") ? name.slice(2) : name, ...rest];
+  return [/^--./s.test(name) ? name.slice(2) : name, ...rest];
 }
+
+/** Where one `cd` after another leads to. */
+const within = (directory: string | undefined, next: string): string =>
+  directory === undefined || isAbsolute(next) ? next : join(directory, next);
 
 /** OpenVPN looks only at the beginning of a line. */
 function findEnd(lines: readonly string[], from: number, to: number, tag: string): number | undefined {

@@ -1,6 +1,7 @@
 /**
  * Configuration files of OpenVPN, with the files that they include.
  */
+import { isUtf8 } from "node:buffer";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DcoError, invalid } from "../errors.ts";
@@ -43,7 +44,9 @@ function readBounded(path: string): string {
     if (stat.size > CONFIG_LIMITS.fileLength) {
       throw invalid(printable(path), `is longer than ${CONFIG_LIMITS.fileLength} bytes`);
     }
-    return readAll(descriptor, stat.size).toString("utf8");
+    const bytes = readAll(descriptor, stat.size);
+    // OpenVPN looks at bytes only. In older files a comment may be in Latin-1.
+    return bytes.toString(isUtf8(bytes) ? "utf8" : "latin1");
   } catch (error) {
     throw fileError(error, path);
   } finally {

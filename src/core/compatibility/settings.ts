@@ -52,7 +52,7 @@ export function settle(directives: readonly ConfigDirective[]): Settings {
       ["client", "tls-client", "tls-server"].some((n) => last.has(n)),
     last,
     all: directives,
-    connections: connections(directives),
+    connections: withProxyOverride(connections(directives), last.get("http-proxy-override")),
     locals: directives.filter(({ name, args }) => name === "local" && args.length > 0),
     compression: compression(directives),
     compatMode: compatMode(last.get("compat-mode")?.args[0]),
@@ -81,6 +81,19 @@ function connections(directives: readonly ConfigDirective[]): ConnectionSettings
     ? remotes.map((remote) => applied({ ...common, tcp: common.tcp }, remote))
     : [common];
 }
+
+/** It gives its proxy to the connections that are TCP clients, after everything else is read, and to no others. */
+function withProxyOverride(
+  connections: readonly ConnectionSettings[],
+  override: ConfigDirective | undefined,
+): readonly ConnectionSettings[] {
+  if (override?.args[1] === undefined) return connections;
+  const isClient = ({ tcp }: ConnectionSettings) =>
+    tcp !== undefined && !protocolOf(tcp)?.endsWith("-server");
+  return connections.map((each) => (isClient(each) ? { ...each, httpProxy: override } : each));
+}
+
+const protocolOf = ({ name, args }: ConfigDirective) => (name === "remote" ? args[2] : args[0]);
 
 function applied(settings: ConnectionSettings, directive: ConfigDirective): ConnectionSettings {
   const [first, , third] = directive.args;

@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { type LinuxFacts, linuxChecks } from "../../../src/cli/doctor/linux.ts";
+import { windowsChecks } from "../../../src/cli/doctor/other.ts";
+import { CoreDriver } from "../../../src/core/driver.ts";
+import { DcoError } from "../../../src/core/errors.ts";
+import { runDco } from "../support/dco-command.ts";
+import { MemoryInterface, memoryDriver } from "../support/memory-backend.ts";
 
 const ABSENT = { loaded: false, installed: false, version: undefined };
 const LOADED = { loaded: true, installed: true, version: undefined };
@@ -92,5 +97,34 @@ describe("the doctor on Linux", () => {
     for (const { id, result, remedy } of bad) {
       if (result === "failed" || result === "warning") expect(remedy, id).toBeTruthy();
     }
+  });
+});
+
+describe("the doctor on Windows", () => {
+  const asked = async (open: () => Promise<CoreDriver>) =>
+    (await windowsChecks(open, undefined)).find(({ id }) => id === "module");
+
+  it("finds the driver, or says what brings it", async () => {
+    const there = async () => new CoreDriver(memoryDriver(new MemoryInterface("p2p", false)));
+    expect(await asked(there)).toMatchObject({ result: "ok" });
+    const missing = () => Promise.reject(new DcoError("unavailable", "there is no adapter of ovpn-dco"));
+    expect(await asked(missing)).toEqual({
+      id: "module",
+      result: "failed",
+      found: "there is no adapter of ovpn-dco",
+      remedy: "Install OpenVPN 2.7 for Windows: it brings the driver ovpn-dco and makes an adapter.",
+    });
+  });
+});
+
+describe("dco doctor", () => {
+  it("that is interrupted gives no answer", async () => {
+    const stop = new AbortController();
+    const open = () => {
+      stop.abort();
+      return Promise.reject(new DcoError("aborted", "openDriver: aborted"));
+    };
+    const { status, out } = await runDco(["doctor", "--json"], { open, signal: stop.signal });
+    expect([status, out]).toEqual([130, ""]);
   });
 });

@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -71,7 +72,8 @@ describe("the command line", () => {
     [["nonsense"], "there is no command nonsense"],
     [["key"], "dco key needs one of: install, swap, delete, generate"],
     [["peers"], "INTERFACE is missing"],
-    [["peers", "tun0", "7", "8"], "1 words too many"],
+    [["peers", "tun0", "7", "8"], "there is a word too many"],
+    [["key", "install", "tun0", "7", KEY, TAIL], "there are 2 words too many"],
     [["peers", "tun0", "x"], "PEER must be a whole number from 0 to 16777214"],
     [["peers", "tun0", "16777215"], "PEER must be a whole number from 0 to 16777214"],
     [["peers", "tun0", "--what"], "Unknown option '--what'"],
@@ -226,8 +228,61 @@ describe("keys", () => {
     expect(a).toEqual({ encrypt: b.decrypt, decrypt: b.encrypt });
     expect(statSync(one).mode & 0o777).toBe(0o600);
     const again = await runDco(["key", "generate", one, join(folder, "third")]);
-    expect([again.status, again.err]).toEqual([2, `dco: ${one} is there already\n`]);
+    expect([again.status, again.err]).toEqual([4, `dco: ${one} is there already\n`]);
     expect((await runDco(install(one), memory())).status).toBe(0);
+  });
+
+  it("are made in pairs, or not at all", async () => {
+    const [one, other] = [join(folder, "one"), join(folder, "other")];
+    writeFileSync(other, "mine");
+    expect((await runDco(["key", "generate", one, other])).status).toBe(4);
+    expect((await runDco(["key", "generate", one, one])).status).toBe(4);
+    const nowhere = await runDco(["key", "generate", one, join(folder, "none", "x"), "--json"]);
+    expect([nowhere.status, JSON.parse(nowhere.err).error.code]).toEqual([3, "not-found"]);
+    expect([readdirSync(folder), readFileSync(other, "utf8")]).toEqual([["other"], "mine"]);
+  });
+});
+
+describe("numbers", () => {
+  it.each([
+    ["top", "--interval"],
+    ["events", "--timeout"],
+  ])("of seconds that no timer can wait for are refused: %s", async (command, option) => {
+    for (const bad of ["0", "-1", "1e3", "2147484", "9999999", "x"]) {
+      const { status, err } = await runDco([command, "mem0", `${option}=${bad}`], memory());
+      expect([status, err]).toEqual([2, expect.stringContaining(option)]);
+    }
+  });
+});
+
+describe("trace", () => {
+  it("ends as the program did, or as a shell says of one that a signal ended", async () => {
+    const sh = (script: string) => runDco(["trace", "--", "sh", "-c", script]);
+    expect((await sh("exit 7")).status).toBe(7);
+    expect((await sh("kill -SEGV $$")).status).toBe(139);
+    expect((await runDco(["trace", "--", join(folder, "none")])).status).toBe(2);
+  });
+
+  it("tells failures of the command in the form that it was asked for", async () => {
+    const { status, err } = await runDco(["trace", "--json", "peers", "mem0", "99"], memory());
+    expect([status, JSON.parse(err).error.code]).toEqual([3, "not-found"]);
+  });
+
+  it("refuses options that would mean nothing where they stand", async () => {
+    const { status, err } = await runDco(["trace", "--namespace", "blue", "peers", "mem0"], memory());
+    expect([status, err]).toEqual([2, "dco: --namespace must stand behind the command\n"]);
+  });
+});
+
+describe("the output", () => {
+  it("that cannot be written is a failure, and no answer", () => {
+    const script = `'${process.execPath}' '${join(import.meta.dirname, "../../../src/cli/main.ts")}' --help`;
+    const ran = (to: string) => spawnSync("sh", ["-c", `${script} ${to}`], { encoding: "utf8" });
+    const full = ran(">/dev/full");
+    expect([full.status, full.stderr]).toEqual([8, "dco: the output cannot be written: ENOSPC\n"]);
+    expect(ran(">/dev/full 2>&1").status).toBe(8);
+    // Nobody reads on: that is no failure.
+    expect(ran("| true").stderr).toBe("");
   });
 });
 
@@ -263,5 +318,8 @@ describe("check", () => {
       "a.conf:1: a double quote is not closed",
     );
     expect((await runDco(["check", put(""), "--platform", "macos"])).status).toBe(2);
+    const binary = await runDco(["check", put(`\u007fELF${"\0".repeat(300)}\n`), "--json"]);
+    expect([binary.status, JSON.parse(binary.err).error.field]).toEqual([2, join(folder, "a.conf:1")]);
+    expect(binary.out).toBe("");
   });
 });

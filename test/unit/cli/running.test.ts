@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { CoreDriver } from "../../../src/core/driver.ts";
+import { openDriver } from "../../../src/open.ts";
 import { runDco } from "../support/dco-command.ts";
 import { MemoryInterface, memoryDriver } from "../support/memory-backend.ts";
 
@@ -61,12 +62,34 @@ describe("dco transport", () => {
     expect(out).toContain("peer 7 has ended: expired\npeer 8 has ended: expired\n");
   });
 
+  it("that waits for connections was not done when it is stopped", async () => {
+    const stop = new AbortController();
+    const where = ["--backend", "userspace", "--protocol", "tcp", "--listen", "--local", "127.0.0.1:0"];
+    const words = ["transport", "us0", "--create", "multipeer", ...where, "--peer", "id=1,vpn=10.8.0.2"];
+    const running = runDco(words, { open: openDriver, signal: stop.signal });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    stop.abort();
+    const { status, out, err } = await running;
+    expect([status, err]).toEqual([130, ""]);
+    expect(out).toMatch(/^listening on 127\.0\.0\.1:\d+\n$/);
+  });
+
   it("leaves nothing when a peer is refused", async () => {
     const { backend, options } = memory();
     const { status, err } = await runDco([...TRANSPORT, ...PEERS, "--peer", "id=9"], options);
     expect([status, err]).toEqual([2, expect.stringContaining("vpn")]);
     expect(backend.kernel.size).toBe(0);
     expect(backend.transports[0]?.closed).toBe(1);
+  });
+});
+
+describe("what waits for a key to be typed", () => {
+  it("ends when it is stopped", async () => {
+    const { stop, options } = memory();
+    const running = runDco(["key", "install", "mem0", "7", "--key-file", "-"], { ...options, input: null });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    stop.abort();
+    expect(await running).toEqual({ status: 130, out: "", err: "" });
   });
 });
 

@@ -28,11 +28,34 @@ describe("the lines of a configuration", () => {
     ['up "C:\\\\Program Files\\\\x" a\\ b', [["up", "C:\\Program Files\\x", "a b"]]],
     ['a "b\\"c"', [["a", 'b"c']]],
     ['a ""', [["a", ""]]],
+    [
+      "dev tun\r\nproto udp\r\n",
+      [
+        ["dev", "tun"],
+        ["proto", "udp"],
+      ],
+    ],
+    ["\\ a \\ b", [["a", "b"]]],
+    ["a \\# b", [["a"]]],
+    ["\\; a", []],
+    ["a x\\\nb", [["a", "x\n"], ["b"]]],
+    ["a b\\ ", [["a", "b "]]],
+    ["-- a", [["--", "a"]]],
+    ["<>\nx y\n</>\nb", [[""], ["b"]]],
+    ["setenv opt <x>\nb", [["<x>"], ["b"]]],
+    ["a\n\uFEFFb", [["a"], ["\uFEFFb"]]],
     ["setenv opt block-outside-dns", [["block-outside-dns"]]],
     ["setenv opt", [["setenv", "opt"]]],
     ["setenv FORWARD_COMPATIBLE 1", [["setenv", "FORWARD_COMPATIBLE", "1"]]],
     [`a ${Array(20).fill("x").join(" ")}`, [["a", ...Array(15).fill("x")]]],
   ])("%j", (text, expected) => expect(words(text)).toEqual(expected));
+
+  it("are as long as OpenVPN's, their newline included", () => {
+    const fits = `a ${"x".repeat(252)}\n`;
+    expect(words(fits)).toEqual([["a", "x".repeat(252)]]);
+    expect(words(`a ${"x".repeat(253)}`)).toEqual([["a", "x".repeat(253)]]);
+    expect(refusal(() => parseConfig(`\uFEFF${fits}`)).message).toContain("longer than 255 bytes");
+  });
 
   it("have numbers, and the file's name", () => {
     expect(parseConfig("\ndev tun\n\nproto udp", { file: "a.conf" })).toEqual([
@@ -46,6 +69,9 @@ describe("the lines of a configuration", () => {
     ["a 'b", "a single quote is not closed"],
     ["a b\\c", "a backslash stands before what needs none"],
     [`a ${"x".repeat(300)}`, "the line is longer than 255 bytes"],
+    [`a ${"x".repeat(253)}\n`, "the line is longer than 255 bytes"],
+    ["a \0", "there is a zero byte"],
+    ["a b\\", "a backslash stands before what needs none"],
     ["<ca>\nx", "the block <ca> has no end"],
     ["config other.conf", "another file is included, and none can be read"],
   ])("refused: %j", (text, problem) => {

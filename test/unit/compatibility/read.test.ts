@@ -35,6 +35,20 @@ describe("configuration files", () => {
     expect(readConfig(put("c.conf", "config b.conf"), { directory: join(folder, "sub") })).toHaveLength(2);
   });
 
+  it("may change the folder several times", () => {
+    mkdirSync(join(folder, "sub", "deep"), { recursive: true });
+    put("sub/deep/b.conf", "proto udp");
+    expect(readConfig(put("a.conf", "cd sub\ncd deep\nconfig b.conf"))).toHaveLength(4);
+    const elsewhere = `cd sub\ncd ${join(folder, "sub")}\nconfig deep/b.conf`;
+    expect(readConfig(put("c.conf", elsewhere))).toHaveLength(4);
+  });
+
+  it("may be in Latin-1", () => {
+    const path = join(folder, "a.conf");
+    writeFileSync(path, Buffer.from(`# ${"\u00e4".repeat(120)}\ndev t\u00fcn`, "latin1"));
+    expect(readConfig(path)).toEqual([{ name: "dev", args: ["t\u00fcn"], file: path, line: 2 }]);
+  });
+
   it("that are not there are told with the place that names them", () => {
     const path = put("a.conf", "dev tun\nconfig b.conf");
     expect(() => readConfig(path)).toThrow(`${path}:2: there is no file ${join(folder, "b.conf")}`);

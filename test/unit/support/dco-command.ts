@@ -11,14 +11,14 @@ export interface Ran {
   readonly err: string;
 }
 
-/** @param open stands for `openDriver` */
+/** @param open stands for `openDriver`. @param input what comes by standard input; null: nothing, and no end */
 export async function runDco(
   argv: readonly string[],
-  options: { open?: Surroundings["open"]; input?: string; signal?: AbortSignal } = {},
+  options: { open?: Surroundings["open"]; input?: string | null; signal?: AbortSignal } = {},
 ): Promise<Ran> {
   let [out, err] = ["", ""];
   const input = new PassThrough();
-  input.end(options.input ?? "");
+  if (options.input !== null) input.end(options.input ?? "");
   const status = await runProgram(argv, {
     out: (text) => {
       out += text;
