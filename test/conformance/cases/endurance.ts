@@ -41,12 +41,13 @@ async function openAndClose(world: World, round: number): Promise<void> {
   assert.equal(told.at(-1), "closed");
 }
 
-/** Removals overlap on sockets that stay: as many as are ever needed. */
+/** Sockets for removals that overlap and for long lists, which are opened when they are needed and stay. */
 async function openAllSockets(dco: DcoInterface, world: World): Promise<void> {
   const transport = await dco.openTransport({ protocol: "udp", local: `${world.server.ipv4}:0` });
   const ids = Array.from({ length: 60 }, (_, at) => at + 1000);
   for (const id of ids)
     await dco.addPeer({ id, transport, remote: nowhere(id), vpn: { ipv4: `10.9.0.${id - 999}` } });
+  assert.equal((await dco.peers()).length, ids.length);
   await dco.removePeers(ids);
   await transport.close();
 }
