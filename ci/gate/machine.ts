@@ -17,6 +17,8 @@ export interface MachineRun {
   readonly share?: readonly [host: string, guest: string];
   readonly seconds: number;
   readonly onLine: (line: string) => void;
+  /** What the machine says besides; otherwise printed as it comes. */
+  readonly onErrorLine?: (line: string) => void;
 }
 
 /** Seconds that the runner gets to boot the machine and to tidy up. */
@@ -45,7 +47,7 @@ export async function runInMachine(what: MachineRun): Promise<Ended> {
     };
     let ended = await start({ ...what, onLine }, programs.run);
     for (let starts = 1; starts < STARTS && !begun && CRASHED.includes(ended.status); starts++) {
-      console.log("# Node crashed while it loaded the cases; it is started again, see docs/development.md");
+      what.onLine("# Node crashed while it loaded the cases; it is started again, see docs/development.md");
       ended = await start({ ...what, onLine }, programs.run);
     }
     return ended;
@@ -55,7 +57,7 @@ export async function runInMachine(what: MachineRun): Promise<Ended> {
 }
 
 function start(what: MachineRun, program: string): Promise<Ended> {
-  const { kernel, suites = [], legacy = false, share, seconds, onLine } = what;
+  const { kernel, suites = [], legacy = false, share, seconds, onLine, onErrorLine } = what;
   // The guest's own word for the kernel that it runs.
   const script = 'echo "# kernel $(uname -r)"; exec "$@"';
   const machine = [
@@ -65,5 +67,9 @@ function start(what: MachineRun, program: string): Promise<Ended> {
     ...(share ? ["--share", share.join(":")] : []),
     ...["--", "sh", "-c", script, "sh", process.execPath, FOR_EMULATION, program, ...(what.arguments ?? [])],
   ];
-  return run("bash", [inRoot("ci", "vm", "run"), ...machine], { seconds: seconds + AROUND, onLine });
+  return run("bash", [inRoot("ci", "vm", "run"), ...machine], {
+    seconds: seconds + AROUND,
+    onLine,
+    onErrorLine,
+  });
 }

@@ -3,6 +3,7 @@
  * Exit status 0 only if nothing failed.
  */
 import { parseArgs } from "node:util";
+import { type Print, sideBySide } from "./side-by-side.ts";
 import {
   behaviour,
   broken,
@@ -31,6 +32,9 @@ const titles = {
 } as const;
 type SuiteName = keyof typeof titles;
 const names = Object.keys(titles) as SuiteName[];
+
+/** Those in virtual machines run at the same time. */
+const IN_MACHINES: readonly SuiteName[] = ["vm", "legacy"];
 
 /** What the design names and no suite covers yet. */
 const outOfScope = [
@@ -77,14 +81,16 @@ async function wine(): Promise<SuiteResult | { notRun: string }> {
   return wineTests();
 }
 
-async function runSuite(name: SuiteName, kernel: string): Promise<SuiteResult | { notRun: string }> {
+type Ran = SuiteResult | { notRun: string };
+
+async function runSuite(name: SuiteName, kernel: string, print: Print): Promise<Ran> {
   if (name === "static") return staticChecks();
   if (name === "unit") return unitTests();
   if (name === "package") return packageCheck();
   if (name === "userspace") return userspaceBehaviour();
   if (name === "wine") return wine();
   const why = whyNoMachine();
-  if (why === undefined) return name === "vm" ? behaviour(kernel) : legacyBehaviour();
+  if (why === undefined) return name === "vm" ? behaviour(kernel, print) : legacyBehaviour(print);
   if (process.env["CI"] === "true") return broken(`no VM, which CI=true demands: ${why}`);
   return process.env["DCOKIT_APT_FAILED"] === "1" ? broken(`no VM: ${why}`) : { notRun: why };
 }
@@ -94,19 +100,33 @@ const { only, kernel } = options();
 if (!process.stdout.isTTY) process.env["NO_COLOR"] = "1";
 const rows: Row[] = [];
 const notRun: string[] = [];
-for (const name of names) {
-  if (!only.includes(name)) {
-    notRun.push(`${titles[name]}: left out by --only`);
-    continue;
-  }
-  console.log(`\n== ${titles[name]}`);
+
+async function timed(name: SuiteName, print: Print): Promise<{ result: Ran; seconds: number }> {
   const started = performance.now();
-  const result = await runSuite(name, kernel).catch((error: unknown) => broken(String(error)));
+  const result = await runSuite(name, kernel, print).catch((error: unknown) => broken(String(error)));
+  return { result, seconds: (performance.now() - started) / 1000 };
+}
+
+function count(name: SuiteName, { result, seconds }: { result: Ran; seconds: number }): void {
   if ("notRun" in result)
     notRun.push(`${titles[name]}: ${name === "vm" ? "NOT RUN ON ANY KERNEL" : "NOT RUN"}: ${result.notRun}`);
   else {
-    rows.push({ ...result, title: titles[name], seconds: (performance.now() - started) / 1000 });
+    rows.push({ ...result, title: titles[name], seconds });
     for (const omitted of result.omitted ?? []) notRun.push(`${titles[name]}: ${omitted}`);
   }
 }
+
+for (const name of names.filter((each) => !only.includes(each)))
+  notRun.push(`${titles[name]}: left out by --only`);
+for (const name of names.filter((each) => only.includes(each) && !IN_MACHINES.includes(each))) {
+  console.log(`\n== ${titles[name]}`);
+  count(name, await timed(name, console.log));
+}
+// A machine by itself leaves much of two processors idle: most cases wait for something.
+const machines = IN_MACHINES.filter((each) => only.includes(each));
+const ran = await sideBySide(
+  machines.map((name) => (print) => timed(name, print)),
+  (at) => console.log(`\n== ${titles[machines[at] as SuiteName]}`),
+);
+for (const [at, each] of ran.entries()) count(machines[at] as SuiteName, each);
 process.exitCode = printSummary(rows, [...notRun, ...outOfScope]);

@@ -14,7 +14,9 @@ export interface Ended {
 export interface RunOptions {
   readonly seconds: number;
   /** Called with each line of its standard output, which is otherwise printed as it comes. */
-  readonly onLine?: (line: string) => void;
+  readonly onLine?: ((line: string) => void) | undefined;
+  /** The same for standard error. */
+  readonly onErrorLine?: ((line: string) => void) | undefined;
 }
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -23,7 +25,7 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export async function run(command: string, args: readonly string[], options: RunOptions): Promise<Ended> {
   const child = spawn(command, args, {
     cwd: root,
-    stdio: ["ignore", options.onLine ? "pipe" : "inherit", "inherit"],
+    stdio: ["ignore", options.onLine ? "pipe" : "inherit", options.onErrorLine ? "pipe" : "inherit"],
     // A process group of its own, so that its children can be ended with it.
     detached: true,
   });
@@ -52,6 +54,7 @@ export async function run(command: string, args: readonly string[], options: Run
     setTimeout(() => kill("SIGKILL"), (options.seconds + 15) * 1000),
   ];
   if (child.stdout && options.onLine) createInterface(child.stdout).on("line", options.onLine);
+  if (child.stderr && options.onErrorLine) createInterface(child.stderr).on("line", options.onErrorLine);
   const ended = await new Promise<Ended>((resolve) => {
     child.once("error", (error) => resolve({ status: null, problem: error.message }));
     child.once("close", (status, signal) => {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { inRoot } from "../paths.ts";
 import { runInMachine } from "./machine.ts";
 import { type Ended, run } from "./process.ts";
+import type { Print } from "./side-by-side.ts";
 
 /** What a suite counted. */
 export interface SuiteResult {
@@ -121,9 +122,14 @@ export async function wineTests(): Promise<SuiteResult> {
 }
 
 /** The behaviour cases on a real kernel, in a virtual machine. */
-export async function behaviour(kernel: string): Promise<SuiteResult> {
-  const counted = new ClosingLine();
-  const ended = await runInMachine({ kernel, seconds: 1300, onLine: (line) => counted.read(line) });
+export async function behaviour(kernel: string, print: Print): Promise<SuiteResult> {
+  const counted = new ClosingLine(print);
+  const ended = await runInMachine({
+    kernel,
+    seconds: 1500,
+    onLine: (line) => counted.read(line),
+    onErrorLine: print,
+  });
   return counted.result(ended);
 }
 
@@ -146,14 +152,15 @@ const LEGACY_GROUPS = [
 const LEGACY_KERNEL = "6.1";
 
 /** A part of the behaviour cases on the out-of-tree module: `npm run test:kernels` runs all. */
-export async function legacyBehaviour(): Promise<SuiteResult> {
-  const counted = new ClosingLine();
+export async function legacyBehaviour(print: Print): Promise<SuiteResult> {
+  const counted = new ClosingLine(print);
   const ended = await runInMachine({
     kernel: LEGACY_KERNEL,
     legacy: true,
     arguments: ["--groups", LEGACY_GROUPS.join()],
-    seconds: 900,
+    seconds: 1500,
     onLine: (line) => counted.read(line),
+    onErrorLine: print,
   });
   const { omitted = [], ...result } = counted.result(ended);
   const others = `the other groups of cases, which npm run test:kernels -- legacy runs (run: ${LEGACY_GROUPS.join(", ")})`;
@@ -168,6 +175,11 @@ class ClosingLine {
   readonly #failures: string[] = [];
   /** Names of cases, by why they were skipped. */
   readonly #skipped = new Map<string, string[]>();
+  readonly #print: Print;
+
+  constructor(print: Print = console.log) {
+    this.#print = print;
+  }
 
   read(line: string): void {
     const counts = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/.exec(line);
@@ -180,7 +192,7 @@ class ClosingLine {
     if (failed !== undefined) this.#failures.push(failed);
     const skipped = /^\s*ok \d+ - (.+?) # SKIP ?(.*)$/i.exec(line);
     if (skipped) this.#skip(skipped[1] as string, skipped[2] || "no reason given");
-    if (!counts) console.log(line);
+    if (!counts) this.#print(line);
   }
 
   #skip(name: string, reason: string): void {

@@ -22,6 +22,14 @@ export const SUITES: readonly Suite[] = [
     seconds: 600,
   },
   {
+    name: "mixed",
+    entry: "test/conformance/run.ts",
+    // The simulator carries no packets of a tunnel.
+    args: ["--subject", "mixed", "--groups", "control packets"],
+    flags: ["--expose-gc"],
+    seconds: 120,
+  },
+  {
     name: "userspace",
     entry: "test/conformance/run.ts",
     args: ["--subject", "userspace"],

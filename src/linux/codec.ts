@@ -42,8 +42,6 @@ export interface ModuleCodec {
   readonly sockets: "framed" | "streamed";
   /** It answers the removal of a peer after it has let go of it, which takes long; else a work queue does that later. */
   readonly releasesAtOnce: boolean;
-  /** It refuses a VPN address that another peer has. */
-  readonly refusesSameVpn: boolean;
 
   peerNew(builder: MessageBuilder, target: OvpnTarget, sequence: number, peer: NewPeer): void;
   peerSet(builder: MessageBuilder, target: OvpnTarget, sequence: number, settings: PeerSettings): void;
@@ -57,6 +55,11 @@ export interface ModuleCodec {
   readonly keyGet?: AboutSlot;
   /** Where a link does not tell its mode: a request that is always refused, with EINVAL by a multi-peer interface. */
   modeProbe?(builder: MessageBuilder, target: OvpnTarget, sequence: number): void;
+  /**
+   * Where some kernels refuse a VPN address that another peer has: a request that is always refused by a multi-peer
+   * interface, with EINVAL by those.
+   */
+  vpnProbe?(builder: MessageBuilder, target: OvpnTarget, sequence: number): void;
 
   decodePeer(message: NetlinkMessage): PeerReply;
   decodeCounters(message: NetlinkMessage): CountersReply;

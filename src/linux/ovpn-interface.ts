@@ -35,6 +35,7 @@ import type { Build, Decode } from "../netlink/netlink-socket.ts";
 import type { ModuleCodec } from "./codec.ts";
 import type { Contexts, NamespaceContext, System } from "./context.ts";
 import { FloatWatch } from "./float-watch.ts";
+import { moduleFormat } from "./formats.ts";
 import type { NewPeer, OvpnTarget } from "./ovpn/requests.ts";
 import { PeerNotifications } from "./ovpn-events.ts";
 import { type KeyItem, OvpnKeys } from "./ovpn-keys.ts";
@@ -106,8 +107,8 @@ export class OvpnInterface implements BackendInterface {
   readonly #peers = new Map<number, KnownPeer>();
   /** The ids of peers that somebody else added. */
   readonly #strangers = new Set<number>();
-  /** What the module does not look at by itself. */
-  readonly #vpnAddresses: VpnAddresses | undefined;
+  /** What the kernel does not look at by itself. */
+  #vpnAddresses: VpnAddresses | undefined;
   /** Counts what makes the kernel's list of peers another. */
   #changes = 0;
   #sink: BackendEventSink | undefined;
@@ -136,11 +137,11 @@ export class OvpnInterface implements BackendInterface {
       onDatagram: (datagram) => this.#notifications?.take(datagram),
       onOverflow: (lost) => this.#sink?.({ type: "overflow", lost }),
     });
-    if (!codec.refusesSameVpn && this.mode === "multipeer") this.#vpnAddresses = new VpnAddresses();
   }
 
   async start(sink: BackendEventSink): Promise<void> {
     this.#sink = sink;
+    if (this.mode === "multipeer" && !this.#refusesSameVpn()) this.#vpnAddresses = new VpnAddresses();
     const { tracer } = this.#parts.system;
     const told: BackendEventSink = (event) => sink(this.#corrected(event));
     this.#notifications = new PeerNotifications(this.#codec, this.#target, told, tracer);
@@ -155,6 +156,22 @@ export class OvpnInterface implements BackendInterface {
       else sink(event);
     });
     this.#transports.start();
+  }
+
+  /** Whether the kernel refuses a VPN address that another peer has. Nobody without rights adds any. */
+  #refusesSameVpn(): boolean {
+    const { genl } = this.#context;
+    const { vpnProbe } = this.#codec;
+    if (vpnProbe === undefined) return false;
+    try {
+      genl.request(moduleFormat(this.#codec, this.#target.family), (to, seq) =>
+        vpnProbe(to, this.#target, seq),
+      );
+    } catch (error) {
+      const refusal = DcoError.is(error) ? error.native?.name : undefined;
+      return refusal === "EINVAL" || refusal === "EPERM";
+    }
+    return false;
   }
 
   /** A p2p peer that somebody else's has taken the place of is told as if the link went, which it did not. */
@@ -270,7 +287,13 @@ export class OvpnInterface implements BackendInterface {
     const { routes } = request;
     const hasOthers = changesPeer(request);
     if (hasOthers) {
-      this.#requests.do((to, seq) => this.#codec.peerSet(to, this.#target, seq, settings));
+      const undo = this.#vpnAddresses?.change({ id, vpn4: request.vpn4, vpn6: request.vpn6 });
+      try {
+        this.#requests.do((to, seq) => this.#codec.peerSet(to, this.#target, seq, settings));
+      } catch (error) {
+        undo?.();
+        throw error;
+      }
     }
     this.#watchRemote(id, request.remote);
     if (known === undefined) return;

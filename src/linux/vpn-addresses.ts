@@ -1,9 +1,11 @@
 /**
- * The VPN addresses of an interface's peers, where the module itself lets two peers have the same one and then sends
- * packets to either.
+ * The VPN addresses of an interface's peers, where the kernel lets two peers have the same one and then sends packets
+ * to either.
  */
 import { DcoError } from "../core/errors.ts";
 import { formatIp } from "../core/ip.ts";
+
+const UNSPECIFIED: readonly string[] = ["0.0.0.0", "::"];
 
 /** A peer's addresses in the tunnel. */
 interface InTunnel {
@@ -15,19 +17,31 @@ interface InTunnel {
 /** See the module's comment. */
 export class VpnAddresses {
   readonly #owners = new Map<string, number>();
-  readonly #byPeer = new Map<number, string[]>();
+  readonly #byPeer = new Map<number, readonly string[]>();
 
   /** Errors: `exists`. */
   claim(peer: InTunnel): void {
     const wanted = addressesOf(peer);
-    for (const address of wanted) {
-      const owner = this.#owners.get(address);
-      if (owner === undefined || owner === peer.id) continue;
-      throw new DcoError("exists", `another peer, ${owner}, has the VPN address ${address}`, {
-        effect: "none",
-      });
-    }
+    this.#check(peer.id, wanted);
     this.#set(peer.id, wanted);
+  }
+
+  /**
+   * Other addresses of a peer: a family that is left out stays, the unspecified address takes away. Errors: `exists`.
+   *
+   * @returns what takes it back
+   */
+  change({ id, vpn4, vpn6 }: InTunnel): () => void {
+    const before = this.#byPeer.get(id) ?? [];
+    const kept = before.filter((address) => (address.includes(":") ? vpn6 : vpn4) === undefined);
+    const others = addressesOf({ id, vpn4, vpn6 }).filter((address) => !UNSPECIFIED.includes(address));
+    this.#check(id, others);
+    this.release(id);
+    this.#set(id, [...kept, ...others]);
+    return () => {
+      this.release(id);
+      this.#set(id, before);
+    };
   }
 
   /** All of them, or none. */
@@ -55,7 +69,17 @@ export class VpnAddresses {
     this.#byPeer.delete(id);
   }
 
-  #set(id: number, addresses: string[]): void {
+  #check(id: number, wanted: readonly string[]): void {
+    for (const address of wanted) {
+      const owner = this.#owners.get(address);
+      if (owner === undefined || owner === id) continue;
+      throw new DcoError("exists", `another peer, ${owner}, has the VPN address ${address}`, {
+        effect: "none",
+      });
+    }
+  }
+
+  #set(id: number, addresses: readonly string[]): void {
     this.#byPeer.set(id, addresses);
     for (const address of addresses) this.#owners.set(address, id);
   }

@@ -206,7 +206,7 @@ export class WindowsBackend implements BackendDriver {
       const parts = { name, index, created, capabilities, version, exchange, adapter: link, extras };
       return mode === "p2p" ? new P2pInterface(parts) : new MultipeerInterface(parts);
     } catch (error) {
-      await exchange.close();
+      await exchange.close().catch(() => {});
       throw this.#openRefusal(error, name);
     }
   }

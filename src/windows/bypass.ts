@@ -68,7 +68,7 @@ export class BypassRoutes {
 
   #remove(text: string): void {
     const route = this.#routes.get(text);
-    this.#routes.delete(text);
     if (route) this.#ip.deleteRoute(route);
+    this.#routes.delete(text);
   }
 }

@@ -13,15 +13,19 @@ import type { IpHelper } from "./win32/iphelper.ts";
 const IP_TRIES = 40;
 const IP_WAIT_MS = 50;
 
+/** Routes that are set, by what tells them apart. */
+type Routes = Map<string, IpRoute>;
+
 /** The configuration of one adapter, and what of it is ours. */
 export class Configuration {
   readonly #ip: IpHelper;
   readonly #luid: bigint;
   readonly #bypass: BypassRoutes;
   #addresses: readonly UnicastAddress[] = [];
-  #routes: readonly IpRoute[] = [];
+  /** What is set, also after a failure half-way. */
+  readonly #routes: Routes = new Map();
   /** Routes to what is behind peers. */
-  readonly #peerRoutes = new Map<number, readonly IpRoute[]>();
+  readonly #peerRoutes = new Map<number, Routes>();
 
   constructor(ip: IpHelper, luid: bigint) {
     this.#ip = ip;
@@ -52,10 +56,10 @@ export class Configuration {
   /** Makes the routes to what is behind a peer be these. The driver finds the peer by its own table. */
   setPeerRoutes(peer: number, prefixes: readonly IpPrefix[]): void {
     const wanted = prefixes.map((prefix) => this.#route(prefix, undefined, 0));
-    const have = this.#peerRoutes.get(peer) ?? [];
-    if (wanted.length > 0) this.#peerRoutes.set(peer, wanted);
-    else this.#peerRoutes.delete(peer);
+    const have = this.#peerRoutes.get(peer) ?? new Map();
+    this.#peerRoutes.set(peer, have);
     this.#replace(have, wanted, "routes");
+    if (have.size === 0) this.#peerRoutes.delete(peer);
   }
 
   /** Takes back what would outlive the handle: the adapter stays, with all that it was given. */
@@ -68,8 +72,8 @@ export class Configuration {
         // The adapter may be gone.
       }
     };
-    for (const route of [...this.#routes, ...[...this.#peerRoutes.values()].flat()]) {
-      attempt(() => this.#ip.deleteRoute(route));
+    for (const routes of [this.#routes, ...this.#peerRoutes.values()]) {
+      for (const route of routes.values()) attempt(() => this.#ip.deleteRoute(route));
     }
     for (const address of this.#addresses) attempt(() => this.#ip.deleteAddress(this.#luid, address));
   }
@@ -125,32 +129,33 @@ export class Configuration {
   }
 
   #setRoutes(routes: NonNullable<ConfigureRequest["routes"]>): void {
-    const have = this.#routes;
     const wanted = routes.map(({ destination, via, metric }) =>
       this.#route(destination, via?.bytes, metric ?? 0),
     );
-    this.#routes = wanted;
-    this.#replace(have, wanted, (n) => `routes[${n}]`);
+    this.#replace(this.#routes, wanted, (n) => `routes[${n}]`);
   }
 
   #route({ bytes, length }: IpPrefix, nextHop: Uint8Array | undefined, metric: number): IpRoute {
     return { luid: this.#luid, destination: bytes, prefixLength: length, nextHop, metric };
   }
 
-  /** @param field what a route is called in errors, by its number */
-  #replace(
-    have: readonly IpRoute[],
-    wanted: readonly IpRoute[],
-    field: string | ((n: number) => string),
-  ): void {
+  /**
+   * @param have what is set: changed with each step, so that it is right where one fails
+   * @param field what a route is called in errors, by its number
+   */
+  #replace(have: Routes, wanted: readonly IpRoute[], field: string | ((n: number) => string)): void {
     const key = (route: IpRoute) => `${routeText(route)} ${route.metric}`;
     const kept = new Set(wanted.map(key));
-    const old = new Set(have.map(key));
-    for (const route of have) if (!kept.has(key(route))) this.#ip.deleteRoute(route);
+    for (const [old, route] of [...have]) {
+      if (kept.has(old)) continue;
+      this.#ip.deleteRoute(route);
+      have.delete(old);
+    }
     for (const [n, route] of wanted.entries()) {
-      if (old.has(key(route))) continue;
+      if (have.has(key(route))) continue;
       try {
         this.#ip.addRoute(route);
+        have.set(key(route), route);
       } catch (error) {
         if (!DcoError.is(error) || error.code !== "exists") throw error;
         const path = typeof field === "string" ? field : field(n);

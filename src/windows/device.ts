@@ -31,7 +31,11 @@ export interface Device {
   read(bytes: number): Pending;
   /** WriteFile. The bytes are copied before it returns. */
   write(bytes: Uint8Array): Pending;
-  /** Cancels what is under way, and closes the handle; by a deadline, since a driver may keep both. Idempotent. */
+  /**
+   * Cancels what is under way, and closes the handle; by a deadline, since a driver may keep both. Idempotent.
+   *
+   * Errors: `timeout`, where the driver has kept one of them. The handle is closed all the same, as soon as it lets go.
+   */
   close(): Promise<void>;
 }
 

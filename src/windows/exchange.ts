@@ -41,7 +41,7 @@ export interface WindowsExchange {
   write(data: Uint8Array, to: IpEndpoint, family: 4 | 6): Promise<void>;
   /** Cancels what is pending, closes the handle and opens it again: the only way out of a multi-peer socket. */
   reset(): Promise<void>;
-  /** Cancels what is pending and closes the handle, by a deadline. */
+  /** Cancels what is pending and closes the handle, by a deadline. Errors: `timeout`, as those of a device. */
   close(): Promise<void>;
 }
 
@@ -52,6 +52,7 @@ export class OvpnExchange implements WindowsExchange {
   readonly #mode: InterfaceMode;
   readonly #tracer: WireTracer;
   #device: Device;
+  #isClosed = false;
   #name: string;
   /** For the statistics of peers, which grow with their number. */
   #statsBytes = REPLY_BYTES.GET_PEER_STATS as number;
@@ -109,10 +110,12 @@ export class OvpnExchange implements WindowsExchange {
 
   async reset(): Promise<void> {
     await this.#device.close();
-    this.#device = this.#opener.open(this.#path, "exclusive");
+    // Closed for good meanwhile: nobody would close another handle.
+    if (!this.#isClosed) this.#device = this.#opener.open(this.#path, "exclusive");
   }
 
   close(): Promise<void> {
+    this.#isClosed = true;
     return this.#device.close();
   }
 

@@ -21,6 +21,9 @@ import { familyOf } from "./transport.ts";
 
 const { DEL_PEER, FLOAT_PEER } = ENUMS.OVPN_NOTIFY_CMD;
 
+/** Codes of MP_NEW_PEER that the driver answers before it has done anything. */
+const REFUSED_AS_A_WHOLE = [1, 22, 122, 5010];
+
 /** See {@link WindowsInterface}. */
 export class MultipeerInterface extends WindowsInterface {
   readonly mode = "multipeer";
@@ -38,7 +41,13 @@ export class MultipeerInterface extends WindowsInterface {
     const { id: peer, remote, vpn4, vpn6, routes = [] } = request;
     if (remote === undefined) throw invalid("remote", "needed for a UDP peer", { effect: "none" });
     const { family } = transport;
-    await this.exchange.ioctl("MP_NEW_PEER", { peer, family, remote, vpn4, vpn6 });
+    try {
+      await this.exchange.ioctl("MP_NEW_PEER", { peer, family, remote, vpn4, vpn6 });
+    } catch (error) {
+      // Before the fix of CVE-2026-82325 a peer whose addresses clash stays in a part of the driver's tables.
+      if (!isWin32(error, ...REFUSED_AS_A_WHOLE)) await this.#undoAdding(peer);
+      throw error;
+    }
     this.peerIds.add(peer);
     try {
       await this.#setRoutes(peer, routes);
@@ -97,9 +106,15 @@ export class MultipeerInterface extends WindowsInterface {
   /** For a transport that nobody got; one that was handed out goes with the interface (closeTransport). */
   protected async disconnect(): Promise<void> {
     this.#handle++;
-    await this.withoutReads(() => this.exchange.reset());
-    this.lowered();
-    await this.exchange.ioctl("SET_MODE", { mode: this.mode });
+    try {
+      await this.withoutReads(() => this.exchange.reset());
+      this.lowered();
+      await this.exchange.ioctl("SET_MODE", { mode: this.mode });
+    } catch (error) {
+      // Without a handle there is nothing left of the interface.
+      this.#lost(error);
+      throw error;
+    }
     void this.#notifications();
   }
 
@@ -122,6 +137,11 @@ export class MultipeerInterface extends WindowsInterface {
       if (!isOld(prefix)) await this.exchange.ioctl("MP_ADD_IROUTE", { peer, prefix });
     }
     if (have.length > 0 || routes.length > 0) this.adapter.setPeerRoutes(peer, routes);
+  }
+
+  /** Its event, if there is one, is that of a peer that nobody knows. */
+  async #undoAdding(peer: number): Promise<void> {
+    await this.exchange.ioctl("MP_DEL_PEER", { peer }).catch(() => {});
   }
 
   /** The driver's routes to what is behind it went with it. */

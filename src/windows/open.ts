@@ -4,7 +4,7 @@
 import { CoreDriver } from "../core/driver.ts";
 import { DcoError } from "../core/errors.ts";
 import { type WireTrace, WireTracer } from "../core/trace.ts";
-import { loadFfi } from "../ffi/index.ts";
+import { type Ffi, loadFfi } from "../ffi/index.ts";
 import { Adapters, isDriverPath } from "./adapters.ts";
 import { WindowsBackend } from "./backend.ts";
 import type { WindowsDriver } from "./driver.ts";
@@ -26,23 +26,27 @@ export interface OpenWindowsDriverOptions {
 
 /** Opens the driver of `ovpn-dco-win`, typed with what Windows has besides. Errors: `unavailable`. */
 export async function openWindowsDriver(options: OpenWindowsDriverOptions = {}): Promise<WindowsDriver> {
+  return new CoreDriver(await openWindowsBackend(options)) as unknown as WindowsDriver;
+}
+
+/** The backend alone. Errors: `unavailable`. */
+export async function openWindowsBackend(options: OpenWindowsDriverOptions): Promise<WindowsBackend> {
   if (process.arch !== "x64" && process.arch !== "arm64") {
     throw new DcoError("unavailable", `the windows backend is for 64-bit processes, not ${process.arch}`);
   }
-  const ffi = loadFfi();
+  calls ??= bindCalls(loadFfi());
+  const { devices, system, ip } = calls;
+  const adapters = new Adapters({ ...calls, isDriverPath: options.isDriverPath ?? isDriverPath });
+  const tracer = new WireTracer(options.trace);
+  return WindowsBackend.open({ opener: devices, adapters, ip, system, tracer });
+}
+
+/** Bound once for each thread of JavaScript: waiting takes an event, a callback and a wait of the system's, which stay. */
+let calls: ReturnType<typeof bindCalls> | undefined;
+
+function bindCalls(ffi: Ffi) {
   const devices = new Win32Devices(ffi);
   const registry = createRegistry(ffi);
-  const system = createSystem(ffi);
-  const ip = createIpHelper(ffi, devices.kernel);
   const setup = createSetupApi(ffi, registry);
-  const adapters = new Adapters({
-    setup,
-    registry,
-    ip,
-    system,
-    isDriverPath: options.isDriverPath ?? isDriverPath,
-  });
-  const tracer = new WireTracer(options.trace);
-  const backend = await WindowsBackend.open({ opener: devices, adapters, ip, system, tracer });
-  return new CoreDriver(backend) as unknown as WindowsDriver;
+  return { devices, registry, setup, system: createSystem(ffi), ip: createIpHelper(ffi, devices.kernel) };
 }

@@ -3,7 +3,7 @@
  */
 import { DcoError, type DcoErrorCode, type Effect } from "../core/errors.ts";
 import type { Command } from "./messages.ts";
-import { type Failure, nativeOf, win32Of, win32OfError } from "./status.ts";
+import { type Failure, nativeOf, STATUS_CONNECTION_RESET, win32Of, win32OfError } from "./status.ts";
 
 /** What was asked of the driver: one of its requests, or what goes by the handle itself. */
 export type Operation = Command | "OPEN" | "READ" | "WRITE";
@@ -18,6 +18,8 @@ interface Meaning {
 }
 
 const NO_PEER = { code: "not-found", sentence: "the driver has no such peer" } as const;
+const CONNECTION_LOST = { code: "socket", sentence: "the other side has closed the connection" } as const;
+const GONE = { code: "not-found", sentence: "the adapter is gone" } as const;
 const IN_USE = { code: "busy", sentence: "the local address is in use", field: "local" } as const;
 
 /** What a Win32 code means, whatever was asked. */
@@ -32,25 +34,33 @@ const GENERAL: Readonly<Record<number, Meaning>> = {
   32: { code: "busy", sentence: "another program has it open" },
   50: { code: "unsupported", sentence: "the driver does not know this request" },
   52: IN_USE,
+  55: GONE,
   59: { code: "invalid", sentence: "the driver does not take this address" },
   64: { code: "timeout", sentence: "nothing was received from the peer for the keepalive timeout" },
   87: { code: "invalid", sentence: "the driver refuses an argument" },
   121: { code: "timeout", sentence: "the other side does not answer" },
   122: { code: "protocol", sentence: "the driver's structures are of other sizes" },
   234: { code: "overflow", sentence: "the answer does not fit" },
-  433: { code: "not-found", sentence: "the adapter is gone" },
+  433: GONE,
   995: { code: "closed", sentence: "the request was cancelled", effect: "unknown" },
-  1167: { code: "not-found", sentence: "the adapter is gone" },
+  1167: GONE,
   1168: { code: "not-found", sentence: "there is no such thing" },
   1214: { code: "socket", sentence: "the local address is not one of this host", field: "local" },
   1225: { code: "socket", sentence: "the other side refuses the connection" },
+  1229: CONNECTION_LOST,
   1231: { code: "socket", sentence: "no route leads there" },
   1232: { code: "socket", sentence: "the host cannot be reached" },
-  1236: { code: "socket", sentence: "the other side has closed the connection" },
+  1236: CONNECTION_LOST,
   1247: { code: "exists", sentence: "it is there already" },
   1450: { code: "system", sentence: "the system is out of resources", effect: "unknown" },
+  1617: GONE,
   1784: { code: "invalid", sentence: "the packet is too long" },
   5010: { code: "exists", sentence: "there is a peer with this id already" },
+};
+
+/** What a status means whose Win32 code stands for something else as well. */
+const BY_STATUS: Readonly<Record<number, Meaning>> = {
+  [STATUS_CONNECTION_RESET]: CONNECTION_LOST,
 };
 
 /** Where one request means something else by a code. */
@@ -118,11 +128,37 @@ const SPECIAL: Readonly<Partial<Record<Operation, Readonly<Record<number, Meanin
 export function refusal(operation: Operation, failure: Failure): DcoError {
   const native = nativeOf(failure);
   const win32 = win32Of(failure);
-  const meaning = win32 === undefined ? undefined : (SPECIAL[operation]?.[win32] ?? GENERAL[win32]);
+  const meaning = meaningOf(operation, failure, win32);
   const what = meaning?.sentence ?? "the driver refuses it";
   const { code = "system", capability, field, effect = meaning ? "none" : "unknown" } = meaning ?? {};
   const name = win32 === undefined || failure.kind === "win32" ? native.name : `${native.name}, ${win32}`;
   return new DcoError(code, `${operation}: ${what} [${name}]`, { native, capability, field, effect });
+}
+
+function meaningOf(
+  operation: Operation,
+  { kind, number }: Failure,
+  win32: number | undefined,
+): Meaning | undefined {
+  const own = kind === "ntstatus" ? BY_STATUS[number] : undefined;
+  if (own !== undefined || win32 === undefined) return own;
+  return SPECIAL[operation]?.[win32] ?? GENERAL[win32];
+}
+
+/** Whether an error says that the keepalive of the p2p peer has ended. */
+export function isExpiry(error: unknown): boolean {
+  return isWin32(error, ERROR_NETNAME_DELETED) && !isReset(error);
+}
+
+/** Whether an error says that a TCP connection is lost. */
+export function isConnectionLost(error: unknown): boolean {
+  return isWin32(error, ERROR_CONNECTION_ABORTED, ERROR_CONNECTION_INVALID) || isReset(error);
+}
+
+function isReset(error: unknown): boolean {
+  return (
+    DcoError.is(error) && error.native?.kind === "ntstatus" && error.native.number === STATUS_CONNECTION_RESET
+  );
 }
 
 /** Whether an error is one of these Win32 codes, or a status that becomes one. */
@@ -134,7 +170,8 @@ export function isWin32(error: unknown, ...codes: number[]): boolean {
 
 export const ERROR_INVALID_FUNCTION = 1;
 export const ERROR_ACCESS_DENIED = 5;
-export const ERROR_NETNAME_DELETED = 64;
+const ERROR_NETNAME_DELETED = 64;
 export const ERROR_MORE_DATA = 234;
 export const ERROR_OPERATION_ABORTED = 995;
-export const ERROR_CONNECTION_ABORTED = 1236;
+const ERROR_CONNECTION_INVALID = 1229;
+const ERROR_CONNECTION_ABORTED = 1236;

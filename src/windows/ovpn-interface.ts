@@ -27,7 +27,7 @@ import { PendedReads } from "./pended-reads.ts";
 import { WindowsTransport } from "./transport.ts";
 
 /** How a pended request ends because the adapter is disabled, removed, or its driver replaced. */
-const GONE = [6, 22, 31, 433, 995, 1167];
+const GONE = [6, 22, 31, 55, 433, 995, 1167, 1617];
 
 /** ERROR_INSUFFICIENT_BUFFER: one packet was lost. */
 const PACKET_LOST = 122;
@@ -47,6 +47,9 @@ export interface WindowsAdapter {
   /** Removes the adapter from the system. */
   remove(): Promise<void>;
 }
+
+/** Packets that wait for their transport to be there, which takes some turns of the event loop. */
+const MOST_EARLY = 100;
 
 /** What an interface is made of. */
 export interface WindowsInterfaceParts {
@@ -86,6 +89,10 @@ export abstract class WindowsInterface implements BackendInterface {
   #wasUp = false;
   #timer: NodeJS.Timeout | undefined;
   #isGone = false;
+  /** How a read has ended while the transport was being opened. */
+  #failedEarly: unknown;
+  /** What came meanwhile: the other side may be quick. */
+  #early: Packet[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(parts: WindowsInterfaceParts) {
@@ -130,17 +137,26 @@ export abstract class WindowsInterface implements BackendInterface {
   ): Promise<BackendTransport> {
     try {
       // First of all: what the driver tells to no read is lost.
+      this.#failedEarly = undefined;
+      this.#early = [];
       this.#reads.start();
       const local = await this.connect(request, signal);
       this.#isRaised = true;
+      if (this.#failedEarly !== undefined) throw this.#failedEarly;
+      const transport: WindowsTransport = new WindowsTransport(request, local, this.exchange, {
+        onWriteFailure: (error) => {
+          if (this.transport === transport) this.onWriteFailure(error);
+        },
+        onClose: async () => {
+          if (this.transport === transport) await this.#disconnect();
+        },
+      });
+      this.transport = transport;
+      for (const packet of this.#early.splice(0)) transport.take(packet);
       if (this.#wanted) {
         await this.adapter.configure(this.#wanted, signal);
         this.#wanted = undefined;
       }
-      const transport: WindowsTransport = new WindowsTransport(request, local, this.exchange, async () => {
-        if (this.transport === transport) await this.#disconnect();
-      });
-      this.transport = transport;
       this.#look();
       return transport;
     } catch (error) {
@@ -195,6 +211,9 @@ export abstract class WindowsInterface implements BackendInterface {
   /** A pended read has failed: others would fail in the same way, so something ends with it. */
   protected abstract onReadEvent(error: unknown): void;
 
+  /** A write has failed, which its caller is told. */
+  protected onWriteFailure(_error: unknown): void {}
+
   protected tell(event: BackendEvent): void {
     if (!this.isOver) this.#sink(event);
   }
@@ -240,13 +259,21 @@ export abstract class WindowsInterface implements BackendInterface {
   }
 
   #onPacket(packet: Packet): void {
-    this.transport?.take(packet);
+    if (this.transport) this.transport.take(packet);
+    else if (this.#early.length < MOST_EARLY) this.#early.push(packet);
   }
 
   #onReadFailure(error: unknown): void {
     if (this.isOver || isWin32(error, PACKET_LOST)) return;
     if (isWin32(error, ...GONE)) this.gone();
-    else this.onReadEvent(error);
+    else if (this.transport) this.onReadEvent(error);
+    else this.#failEarly(error);
+  }
+
+  /** No others are begun, which may fail in the same way at once, and without end. */
+  #failEarly(error: unknown): void {
+    this.#reads.stop();
+    this.#failedEarly ??= error;
   }
 
   #look(): void {
@@ -275,9 +302,13 @@ export abstract class WindowsInterface implements BackendInterface {
     try {
       this.adapter.close();
     } finally {
-      await this.exchange.close();
+      try {
+        await this.exchange.close();
+      } finally {
+        // Also where the driver does not let the handle go: what was made is not left behind for that.
+        if (deleteInterface && !this.#isGone) await this.adapter.remove();
+      }
     }
-    if (deleteInterface && !this.#isGone) await this.adapter.remove();
   }
 }
 

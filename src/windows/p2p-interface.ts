@@ -10,7 +10,7 @@ import type {
   PeerFields,
 } from "../core/backend.ts";
 import { unsupported } from "../core/errors.ts";
-import { ERROR_CONNECTION_ABORTED, ERROR_NETNAME_DELETED, isWin32 } from "./ovpn-errors.ts";
+import { isConnectionLost, isExpiry } from "./ovpn-errors.ts";
 import { hasPeerStats, statsOf, timesOf, WindowsInterface } from "./ovpn-interface.ts";
 
 /** See {@link WindowsInterface}. */
@@ -20,7 +20,12 @@ export class P2pInterface extends WindowsInterface {
   /** The peer is there since `openTransport`: it gets its id. */
   async addPeer(request: AddPeerRequest): Promise<void> {
     const { id, routes = [] } = request;
-    if (routes.length > 0) this.adapter.setPeerRoutes(id, routes);
+    try {
+      if (routes.length > 0) this.adapter.setPeerRoutes(id, routes);
+    } catch (error) {
+      this.forgetRoutes(id);
+      throw error;
+    }
     this.peerIds.add(id);
   }
 
@@ -62,9 +67,14 @@ export class P2pInterface extends WindowsInterface {
   }
 
   protected onReadEvent(error: unknown): void {
-    if (isWin32(error, ERROR_NETNAME_DELETED)) this.#ended("expired", undefined);
-    else if (isWin32(error, ERROR_CONNECTION_ABORTED)) this.#ended("transport-disconnect", error as Error);
+    if (isExpiry(error)) this.#ended("expired", undefined);
+    else if (isConnectionLost(error)) this.#ended("transport-disconnect", error as Error);
     else this.#ended("transport-error", error as Error);
+  }
+
+  /** Reads may all have been taken by packets when the connection was lost: then the next write tells it. */
+  protected override onWriteFailure(error: unknown): void {
+    if (isConnectionLost(error)) this.#ended("transport-disconnect", error as Error);
   }
 
   #ended(reason: NativeDeleteReason, error: Error | undefined): void {

@@ -6,7 +6,7 @@ import type { Packet } from "./messages.ts";
 
 const PENDED = 3;
 
-/** What reads that were given up get to end; a driver may keep them for the next transport instead. */
+/** What reads that were given up get to end; after that what they end with is nobody's. */
 const DRAIN_MS = 50;
 
 /** Who gets what the reads bring, in the order in which they were begun. */
@@ -19,8 +19,10 @@ export interface ReadListener {
 export class PendedReads {
   readonly #read: () => Promise<Packet>;
   readonly #listener: ReadListener;
-  readonly #pended: Promise<Packet>[] = [];
+  readonly #pended: { readonly packet: Promise<Packet>; readonly life: number }[] = [];
   #wanted = false;
+  /** Counts what was begun and stopped: what a read that was given up ends with is nobody's. */
+  #life = 0;
   #running: Promise<void> | undefined;
 
   constructor(read: () => Promise<Packet>, listener: ReadListener) {
@@ -37,6 +39,7 @@ export class PendedReads {
   /** Begins no others, and tells nothing more. */
   stop(): void {
     this.#wanted = false;
+    this.#life++;
   }
 
   /** Waits until those that the driver has given up are over, so that their ends are not taken for those of others. */
@@ -54,24 +57,26 @@ export class PendedReads {
       const packet = this.#read();
       // It is waited for in its turn.
       packet.catch(() => {});
-      this.#pended.push(packet);
+      this.#pended.push({ packet, life: this.#life });
     }
   }
 
   async #run(): Promise<void> {
     for (let next = this.#pended[0]; next; next = this.#pended[0]) {
-      const end = await next.then(
+      const end = await next.packet.then(
         (packet) => ({ packet }),
         (error: unknown) => ({ error }),
       );
       this.#pended.shift();
+      const { life } = next;
+      const isOurs = () => this.#wanted && life === this.#life;
       if ("error" in end) {
         // Before others are begun, which may be of no use then.
-        if (this.#wanted) this.#listener.onFailure(end.error);
+        if (isOurs()) this.#listener.onFailure(end.error);
         this.#fill();
       } else {
         this.#fill();
-        if (this.#wanted) this.#listener.onPacket(end.packet);
+        if (isOurs()) this.#listener.onPacket(end.packet);
       }
     }
     this.#running = undefined;

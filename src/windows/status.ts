@@ -8,6 +8,9 @@ import type { NativeError } from "../core/errors.ts";
 /** STATUS_PENDING: the kernel is not done. */
 export const STATUS_PENDING = 0x103;
 
+/** A connection was reset: another thing than the keepalive's end, with which it shares its Win32 code. */
+export const STATUS_CONNECTION_RESET = 0xc000020d;
+
 /** A code with its names. */
 interface Row {
   readonly status: number;
@@ -34,6 +37,7 @@ const ROWS: readonly (readonly [status: number, name: string, win32: number, win
   [0xc000009a, "STATUS_INSUFFICIENT_RESOURCES", 1450, "ERROR_NO_SYSTEM_RESOURCES"],
   [0xc0000120, "STATUS_CANCELLED", 995, "ERROR_OPERATION_ABORTED"],
   [0xc000020c, "STATUS_CONNECTION_DISCONNECTED", 64, "ERROR_NETNAME_DELETED"],
+  [STATUS_CONNECTION_RESET, "STATUS_CONNECTION_RESET", 64, "ERROR_NETNAME_DELETED"],
   [0xc0000241, "STATUS_CONNECTION_ABORTED", 1236, "ERROR_CONNECTION_ABORTED"],
   [0xc0000236, "STATUS_CONNECTION_REFUSED", 1225, "ERROR_CONNECTION_REFUSED"],
   [0xc000023c, "STATUS_NETWORK_UNREACHABLE", 1231, "ERROR_NETWORK_UNREACHABLE"],
@@ -49,6 +53,9 @@ const ROWS: readonly (readonly [status: number, name: string, win32: number, win
   [0xc00000bb, "STATUS_NOT_SUPPORTED", 50, "ERROR_NOT_SUPPORTED"],
   [0xc000000e, "STATUS_NO_SUCH_DEVICE", 433, "ERROR_NO_SUCH_DEVICE"],
   [0xc000009d, "STATUS_DEVICE_NOT_CONNECTED", 1167, "ERROR_DEVICE_NOT_CONNECTED"],
+  [0xc00000c0, "STATUS_DEVICE_DOES_NOT_EXIST", 55, "ERROR_DEV_NOT_EXIST"],
+  [0xc00002b6, "STATUS_DEVICE_REMOVED", 1617, "ERROR_DEVICE_REMOVED"],
+  [0xc000023a, "STATUS_CONNECTION_INVALID", 1229, "ERROR_CONNECTION_INVALID"],
   [0xc0000056, "STATUS_DELETE_PENDING", 5, "ERROR_ACCESS_DENIED"],
 ];
 

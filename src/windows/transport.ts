@@ -13,6 +13,12 @@ import { toEndpoint } from "../core/validate.ts";
 import type { WindowsExchange } from "./exchange.ts";
 import type { Packet } from "./messages.ts";
 
+/** What the interface hears of its transport. */
+export interface TransportOwner {
+  onWriteFailure(error: unknown): void;
+  onClose(): Promise<void>;
+}
+
 /** See {@link BackendTransport}. */
 export class WindowsTransport implements BackendTransport {
   readonly protocol: TransportProtocol;
@@ -22,7 +28,7 @@ export class WindowsTransport implements BackendTransport {
   readonly dualStack: boolean;
   readonly #exchange: WindowsExchange;
   readonly #remote: IpEndpoint | undefined;
-  readonly #onClose: () => Promise<void>;
+  readonly #owner: TransportOwner;
   #handlers: BackendTransportHandlers | undefined;
   /** What came before somebody was there to take it. */
   #early: Packet[] = [];
@@ -33,7 +39,7 @@ export class WindowsTransport implements BackendTransport {
     request: OpenTransportRequest,
     local: Endpoint | undefined,
     exchange: WindowsExchange,
-    onClose: () => Promise<void>,
+    owner: TransportOwner,
   ) {
     this.protocol = request.protocol;
     this.local = local;
@@ -42,7 +48,7 @@ export class WindowsTransport implements BackendTransport {
     this.family = familyOf(request);
     this.dualStack = request.dualStack;
     this.#exchange = exchange;
-    this.#onClose = onClose;
+    this.#owner = owner;
   }
 
   /** The interface reads for it: the same reads bring events. */
@@ -73,7 +79,12 @@ export class WindowsTransport implements BackendTransport {
     if (target === undefined) {
       throw invalid("to", "needed, because the transport has no remote of its own", { effect: "none" });
     }
-    await this.#exchange.write(packet, target, this.family);
+    try {
+      await this.#exchange.write(packet, target, this.family);
+    } catch (error) {
+      this.#owner.onWriteFailure(error);
+      throw error;
+    }
   }
 
   droppedKernel(): undefined {
@@ -81,7 +92,7 @@ export class WindowsTransport implements BackendTransport {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#onClose();
+    this.#closing ??= this.#owner.onClose();
     return this.#closing;
   }
 }

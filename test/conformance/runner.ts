@@ -98,18 +98,36 @@ export class Runner {
 
   async #one(subject: Subject, each: Case, leaks: LeakCheck): Promise<CaseResult> {
     const name = caseName(each, subject.variant);
+    const stop = subject.stops?.get(`${each.group}: ${each.name}`);
     const missing = whatIsMissing(subject, each);
-    if (missing !== undefined) return this.#report({ name, result: "skip", reason: missing });
+    if (missing !== undefined) {
+      if (stop === undefined) return this.#report({ name, result: "skip", reason: missing });
+      return this.#report({
+        name,
+        result: "fail",
+        reason: `it is listed as one that stops, and not run: ${missing}`,
+      });
+    }
     const began = performance.now();
     const failures = await attemptCase(subject, each, leaks);
     for (const error of this.#astray)
       failures.push(new Error("an error that nobody handled", { cause: error }));
     this.#astray = [];
     const time = Math.round(performance.now() - began);
-    if (failures.length === 0) return this.#report({ name, result: "pass" }, time);
-    const reason = failures.length === 1 ? whyNotHere(failures[0], subject) : undefined;
-    if (reason !== undefined) return this.#report({ name, result: "skip", reason });
-    return this.#report({ name, result: "fail", reason: failures.map(describe).join("\n") }, time);
+    if (failures.length === 0) {
+      if (stop === undefined) return this.#report({ name, result: "pass" }, time);
+      return this.#report(
+        { name, result: "fail", reason: `it passes, and is listed as one that stops: ${stop}` },
+        time,
+      );
+    }
+    const reason = failures.length === 1 ? whereItStops(failures[0], subject) : undefined;
+    if (reason !== undefined && (subject.stops === undefined || reason === stop)) {
+      return this.#report({ name, result: "skip", reason });
+    }
+    const unlisted = reason === undefined ? [] : [`it stops, and is not listed so: ${reason}`];
+    const text = [...unlisted, ...failures.map(describe)].join("\n");
+    return this.#report({ name, result: "fail", reason: text }, time);
   }
 
   #report(result: CaseResult, time?: number): CaseResult {
@@ -129,10 +147,10 @@ export class Runner {
   }
 }
 
-/** Why a case that was stopped is none of this subject's; undefined where it has failed. */
-function whyNotHere(failure: unknown, { isPartial }: Subject): string | undefined {
+/** Where a case has come to what this subject does not have; undefined where it has failed in another way. */
+function whereItStops(failure: unknown, { isPartial, stops }: Subject): string | undefined {
   if (failure instanceof NotHere) return failure.message;
-  if (!isPartial || !DcoError.is(failure)) return undefined;
+  if (!(isPartial || stops) || !DcoError.is(failure)) return undefined;
   // What a driver's capabilities refuse, and what Wine has no function for.
   const isLacking = failure.code === "unsupported" || / has no function /.test(failure.message);
   return isLacking ? `${failure.operation}: ${failure.message}` : undefined;

@@ -217,9 +217,14 @@ export interface Subject {
   readonly sites?: Sites;
   /**
    * The suite was not written for drivers that lack so much: a case that comes to what the capabilities say is not there,
-   * and did not ask before, is skipped and not failed.
+   * and did not ask before, is skipped and not failed. For a subject of which nobody has made the list in `stops`.
    */
   readonly isPartial?: boolean;
+  /**
+   * Cases that are begun, and come to what is not here: where each stops, by `group: name`. One that goes on from there,
+   * or stops elsewhere, has failed, and so has one that stops and is not listed.
+   */
+  readonly stops?: ReadonlyMap<string, string>;
   /** Why single cases are none for this subject, by `group: name`. */
   readonly exceptions?: ReadonlyMap<string, string>;
   /** Added to the names of cases, where they are run once more in another way. */

@@ -54,6 +54,8 @@ export async function withAdapter(
       device.close();
     }
     await quiet(simulator);
+    // What comes next finds all adapters alike, as those of one driver are.
+    await simulator.configure(NEW);
   } finally {
     simulator.close();
   }

@@ -10,11 +10,15 @@ const RECEIVE = ioctl(0x904);
 const ENABLE = ioctl(0x905);
 const PEER = ioctl(0x906);
 const REQUESTS = ioctl(0x907);
+const HOLD_CLOSE = ioctl(0x908);
+const SLEEP = ioctl(0x909);
+const RELEASE = ioctl(0x90a);
 
 /** Bits of {@link Simulator.configure}. */
 export const NO_CHACHA20 = 1;
 export const ANSWER_AT_ONCE = 2;
 export const LOSE_WAKE_UPS = 4;
+export const KEEP_CANCELLED = 8;
 
 /** Codes of reads and writes in {@link Recorded}. */
 export const READ_CODE = 1;
@@ -36,6 +40,7 @@ const STATE_FIELDS = [
   "mode",
   "connected",
   "enabled",
+  "kept",
 ] as const;
 const VERSION_OFFSET = STATE_FIELDS.length * 4;
 const LOCAL_OFFSET = VERSION_OFFSET + 12;
@@ -187,6 +192,21 @@ export class Simulator {
         bytes: record.subarray(16, 16 + Math.min(inLength, 128)),
       };
     });
+  }
+
+  /** IRP_MJ_CLOSE of the next handle takes so long. */
+  async holdClose(milliseconds: number): Promise<void> {
+    await this.#ask(HOLD_CLOSE, int32s(this.#adapter, milliseconds));
+  }
+
+  /** As if the system had slept: nothing was received or sent for so long. */
+  async sleep(seconds: number): Promise<void> {
+    await this.#ask(SLEEP, int32s(this.#adapter, seconds));
+  }
+
+  /** Ends the requests that were cancelled and that KEEP_CANCELLED has kept. */
+  async release(): Promise<void> {
+    await this.#ask(RELEASE, int32s(this.#adapter));
   }
 
   close(): void {

@@ -23,7 +23,6 @@ export const LEGACY_CODEC: ModuleCodec = {
   kind: LEGACY_KIND,
   sockets: "streamed",
   releasesAtOnce: false,
-  refusesSameVpn: false,
   peerNew: newPeer,
   peerSet: setPeer,
   peerGet: getPeer,

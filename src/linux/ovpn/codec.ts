@@ -8,7 +8,18 @@ import { OVPN_KIND } from "./describe.ts";
 import { OVPN_FAMILY, OVPN_LINK_KIND } from "./messages.ts";
 import { decodePeer } from "./peer-reply.ts";
 import { decodeKey, decodeNotification } from "./replies.ts";
-import { keyDel, keyGet, keyNew, keySwap, peerDel, peerDump, peerGet, peerNew, peerSet } from "./requests.ts";
+import {
+  keyDel,
+  keyGet,
+  keyNew,
+  keySwap,
+  peerDel,
+  peerDump,
+  peerGet,
+  peerNew,
+  peerSet,
+  vpnProbe,
+} from "./requests.ts";
 
 export const OVPN_CODEC: ModuleCodec = {
   family: OVPN_FAMILY,
@@ -16,7 +27,6 @@ export const OVPN_CODEC: ModuleCodec = {
   kind: OVPN_KIND,
   sockets: "framed",
   releasesAtOnce: true,
-  refusesSameVpn: true,
   peerNew,
   peerSet,
   peerGet,
@@ -26,6 +36,7 @@ export const OVPN_CODEC: ModuleCodec = {
   keySwap,
   keyDel,
   keyGet,
+  vpnProbe,
   decodePeer,
   decodeCounters,
   decodeNotification,

@@ -81,6 +81,17 @@ export function peerNew(builder: MessageBuilder, target: OvpnTarget, sequence: n
   end(builder, nest);
 }
 
+/** No process has one with this number. */
+const NO_DESCRIPTOR = 0x7fffffff;
+
+/**
+ * Adds no peer: kernels that do not look at VPN addresses (before 7.2) refuse the socket, ENOTSOCK; the others, which let
+ * no two peers have the same one either, refuse an address that is unspecified, EINVAL.
+ */
+export function vpnProbe(builder: MessageBuilder, target: OvpnTarget, sequence: number): void {
+  peerNew(builder, target, sequence, { id: 0, socket: NO_DESCRIPTOR, vpnIpv4: new Uint8Array(4) });
+}
+
 /** Changes a peer: only what `settings` has is changed. */
 export function peerSet(
   builder: MessageBuilder,

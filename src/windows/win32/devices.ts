@@ -1,6 +1,7 @@
 /**
  * Devices by their handles: the Win32 side of device.ts.
  */
+import { DcoError } from "../../core/errors.ts";
 import type { Ffi } from "../../ffi/index.ts";
 import type { Device, DeviceOpener, Pending, RequestOptions } from "../device.ts";
 import { refusal } from "../ovpn-errors.ts";
@@ -98,17 +99,20 @@ class Win32Device implements Device {
   }
 
   async #close(): Promise<void> {
+    let kept = 0;
     if (this.#pending.size > 0) {
       this.#kernel.cancelIo(this.#handle, 0n);
-      await this.#ended();
+      kept = await this.#ended();
     }
     const thread = this.#kernel.closeHandleOnThread(this.#handle);
-    await this.#waits.once(thread, CLOSE_DEADLINE_MS);
+    const isClosed = await this.#waits.once(thread, CLOSE_DEADLINE_MS);
     this.#kernel.closeHandle(thread);
+    if (kept > 0) throw overdue(`the driver has not ended ${kept} requests that were cancelled`);
+    if (!isClosed) throw overdue("the driver does not let go of the handle");
   }
 
-  /** Waits for what was cancelled; what a driver keeps is given up. */
-  async #ended(): Promise<void> {
+  /** Waits for what was cancelled; what a driver keeps is given up. @returns how many that were */
+  async #ended(): Promise<number> {
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CLOSE_DEADLINE_MS);
@@ -116,6 +120,14 @@ class Win32Device implements Device {
     const all = Promise.all([...this.#pending].map(({ outcome }) => outcome));
     await Promise.race([all, deadline]);
     clearTimeout(timer);
-    for (const request of [...this.#pending]) request.abandon();
+    const kept = [...this.#pending];
+    for (const request of kept) request.abandon();
+    return kept.length;
   }
+}
+
+/** The adapter stays in use: by the driver, until it is done, or until this process has ended. */
+function overdue(what: string): DcoError {
+  const problem = `CloseHandle: ${what}, ${CLOSE_DEADLINE_MS / 1000} s after it should have`;
+  return new DcoError("timeout", `${problem}; the adapter stays in use until it does`, { effect: "unknown" });
 }

@@ -6,7 +6,7 @@ import type { AddPeerOptions, SetPeerOptions } from "../../../src/core/model.ts"
 import { group } from "../case.ts";
 import { freshKey } from "../keys.ts";
 import { assertNoEffect, firstItem, type Refusal } from "../refused.ts";
-import { openEnd } from "../tunnel.ts";
+import { nowhere, openEnd } from "../tunnel.ts";
 import type { World } from "../world.ts";
 
 const REMOTE = "192.0.2.99:1194";
@@ -32,7 +32,11 @@ const BAD_IDS: readonly unknown[] = [
 
 /** An interface with one peer and one key. */
 async function openPeer(world: World, mode: "p2p" | "multipeer") {
-  const end = await openEnd(world, world.server, { mode, host: 1 });
+  const end = await openEnd(world, world.server, {
+    mode,
+    host: 1,
+    ...(mode === "p2p" && { remote: nowhere(0) }),
+  });
   const { dco, transport } = end;
   await dco.addPeer({ id: 1, transport, remote: REMOTE, ...(mode === "multipeer" && { vpn: VPN }) });
   await dco.installKey(1, freshKey());
@@ -117,13 +121,13 @@ function peerWith(transport: Transport, change: object): AddPeerOptions {
   return { id: 2, transport, remote: REMOTE, vpn: { ipv4: "10.8.0.10" }, ...change };
 }
 
+type IdVerb = readonly [field: string, verb: (id: number) => Refusal["call"]];
+
 /** The verbs that take a peer id, and what they call it. */
-function idVerbs(
-  dco: DcoInterface,
-  transport: Transport,
-): readonly [string, (id: number) => Refusal["call"]][] {
+function idVerbs(dco: DcoInterface, transport: Transport): readonly IdVerb[] {
   const key = freshKey(1, "secondary");
   const packet = Uint8Array.of(32, 0, 0, 0);
+  const deleteKey: IdVerb = ["peer", (peer) => () => dco.deleteKey(peer, "primary")];
   return [
     ["id", (id) => () => dco.addPeer(peerWith(transport, { id }))],
     ["id", (id) => () => dco.setPeer(id, { keepalive: "off" })],
@@ -131,7 +135,7 @@ function idVerbs(
     ["id", (id) => () => dco.peer(id)],
     ["peer", (peer) => () => dco.installKey(peer, key)],
     ["peer", (peer) => () => dco.swapKeys(peer)],
-    ["peer", (peer) => () => dco.deleteKey(peer, "primary")],
+    ...(dco.capabilities.deleteKey ? [deleteKey] : []),
     ["peer", (peer) => () => dco.keys(peer)],
     ["peers[0].id", (id) => () => firstItem(dco.addPeers([peerWith(transport, { id })]))],
     ["ids[0]", (id) => () => firstItem(dco.removePeers([id]))],

@@ -2,6 +2,7 @@
  * The same again and again: what leaks a little each time shows after many.
  */
 import assert from "node:assert/strict";
+import type { DcoInterface } from "../../../src/core/contract.ts";
 import { group } from "../case.ts";
 import { freshKey } from "../keys.ts";
 import { LeakCheck } from "../leaks.ts";
@@ -40,6 +41,16 @@ async function openAndClose(world: World, round: number): Promise<void> {
   assert.equal(told.at(-1), "closed");
 }
 
+/** Removals overlap on sockets that stay: as many as are ever needed. */
+async function openAllSockets(dco: DcoInterface, world: World): Promise<void> {
+  const transport = await dco.openTransport({ protocol: "udp", local: `${world.server.ipv4}:0` });
+  const ids = Array.from({ length: 60 }, (_, at) => at + 1000);
+  for (const id of ids)
+    await dco.addPeer({ id, transport, remote: nowhere(id), vpn: { ipv4: `10.9.0.${id - 999}` } });
+  await dco.removePeers(ids);
+  await transport.close();
+}
+
 export const enduranceCases = group("endurance", [
   {
     name: `${ROUNDS} rounds of opening and closing leave no descriptor, thread or interface`,
@@ -57,6 +68,7 @@ export const enduranceCases = group("endurance", [
     timeoutMs: TIMEOUT_MS,
     async run(world) {
       const dco = await world.createInterface(world.server, { mode: "multipeer" });
+      await openAllSockets(dco, world);
       const deleted: number[] = [];
       const events = dco.events({ queueLimit: 4 * ROUNDS });
       const reading = (async () => {

@@ -8,7 +8,7 @@ import { group } from "../case.ts";
 import { eventually, inTime, rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
 import { SYSTEM } from "../needs.ts";
-import { assertReaches, connect, openEnd, openTunnel } from "../tunnel.ts";
+import { assertReaches, connect, nowhere, openEnd, openTunnel, reachable } from "../tunnel.ts";
 
 const NOWHERE = "192.0.2.99:1194";
 
@@ -124,7 +124,7 @@ export const lifetimeCases = group("lifetimes", [
   {
     name: "closing an interface rejects what is in flight with closed",
     async run(world) {
-      const end = await openEnd(world, world.server, { mode: "p2p", host: 1 });
+      const end = await openEnd(world, world.server, { mode: "p2p", host: 1, remote: nowhere(0) });
       await end.dco.addPeer({ id: 1, transport: end.transport, remote: NOWHERE });
       const other = await world.createInterface(world.clients[0], { mode: "p2p" });
       const rejected = Promise.all([
@@ -183,7 +183,8 @@ export const lifetimeCases = group("lifetimes", [
   {
     name: "every verb of a closed interface is closed, and has no effect",
     async run(world) {
-      const { dco, transport } = await openEnd(world, world.server, { mode: "p2p", host: 1 });
+      const options = { mode: "p2p", host: 1, remote: nowhere(0) } as const;
+      const { dco, transport } = await openEnd(world, world.server, options);
       await dco.close();
       const verbs: Record<string, (dco: DcoInterface) => Promise<unknown>> = {
         configure: (dco) => dco.configure({ up: true }),
@@ -213,7 +214,8 @@ export const lifetimeCases = group("lifetimes", [
     name: "calls for one peer at the same time are done in their order",
     async run(world) {
       const server = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
-      const client = await openEnd(world, world.clients[0], { mode: "p2p", host: 2 });
+      const remote = reachable(server.site, server.transport);
+      const client = await openEnd(world, world.clients[0], { mode: "p2p", host: 2, remote });
       await connect(server, client, { keys: false });
       const { dco } = server;
       const done = await Promise.allSettled([

@@ -5,7 +5,16 @@ import assert from "node:assert/strict";
 import { group } from "../case.ts";
 import { eventually, pause, rejects } from "../expect.ts";
 import { freshKey, freshKeyPair } from "../keys.ts";
-import { assertReaches, assertSilent, connect, installKeys, openEnd, openTunnel, vpnOf } from "../tunnel.ts";
+import {
+  assertReaches,
+  assertSilent,
+  connect,
+  installKeys,
+  openEnd,
+  openTunnel,
+  reachable,
+  vpnOf,
+} from "../tunnel.ts";
 
 export const peerSettingCases = group("peer settings", [
   {
@@ -79,7 +88,8 @@ export const peerSettingCases = group("peer settings", [
     name: "two ends with different ids reach each other by txId, or it is unsupported",
     async run(world) {
       const server = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
-      const client = await openEnd(world, world.clients[0], { mode: "p2p", host: 2 });
+      const remote = reachable(server.site, server.transport);
+      const client = await openEnd(world, world.clients[0], { mode: "p2p", host: 2, remote });
       const ids = { server: { id: 3, txId: 5 }, client: { id: 5, txId: 3 }, keys: false };
       if (!world.capabilities.asymmetricPeerId) {
         await rejects(connect(server, client, ids), "unsupported", { capability: "asymmetricPeerId" });

@@ -16,6 +16,7 @@ import {
   nowhere,
   openEnd,
   openTunnel,
+  reachable,
   vpnOf,
 } from "../tunnel.ts";
 
@@ -27,9 +28,11 @@ export const peerCases = group("peers", [
     name: "a peer that was added is told by peer() and peers(), and is gone after removePeer",
     async run(world) {
       for (const mode of ["p2p", "multipeer"] as const) {
-        const { dco, transport } = await openEnd(world, world.server, { mode, host: mode === "p2p" ? 1 : 2 });
-        const vpn = mode === "p2p" ? {} : { ipv4: "10.8.0.9", ipv6: "fd00:8::9" };
         const remote = { address: "192.0.2.99", port: 1194 };
+        const host = mode === "p2p" ? 1 : 2;
+        const end = { mode, host, ...(mode === "p2p" && { remote }) };
+        const { dco, transport } = await openEnd(world, world.server, end);
+        const vpn = mode === "p2p" ? {} : { ipv4: "10.8.0.9", ipv6: "fd00:8::9" };
         const options = { id: 7, transport, remote, ...(mode === "multipeer" && { vpn }) };
         const ref = await dco.addPeer(options);
         const { local: _, ...peer } = await dco.peer(7);
@@ -50,7 +53,12 @@ export const peerCases = group("peers", [
     async run(world) {
       const server = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
       for (const [at, id] of [0, 0xfffffe].entries()) {
-        const client = await openEnd(world, world.clients[at as 0 | 1], { mode: "p2p", host: at + 2 });
+        const remote = reachable(server.site, server.transport);
+        const client = await openEnd(world, world.clients[at as 0 | 1], {
+          mode: "p2p",
+          host: at + 2,
+          remote,
+        });
         await connect(server, client, { id });
         await assertReaches(world, client, server.vpn.ipv4);
         assert.equal((await server.dco.peer(id)).id, id);

@@ -106,6 +106,37 @@ export const refusalCases: Case[] = group("refusals", [
   },
   {
     ...LINUX_ONLY,
+    name: "a VPN address of another peer is exists, whatever the kernel says: for a new peer, in bulk, in a replacement, by setPeer",
+    async run(world) {
+      const { dco, transport } = await openEnd(world, world.server, { mode: "multipeer", host: 1 });
+      const vpnOf = (n: number) => ({ ipv4: `10.8.0.${n}`, ipv6: `fd00:8::${n}` });
+      const peer = (id: number, vpn: { ipv4?: string; ipv6?: string }) => ({
+        ...{ id, transport, vpn, remote: nowhere(id) },
+      });
+      for (const id of [1, 2]) await dco.addPeer(peer(id, vpnOf(id + 10)));
+      const clashes = [
+        { ipv4: "10.8.0.12" },
+        { ipv6: "fd00:8::12" },
+        { ipv4: "10.8.0.99", ipv6: "fd00:8::12" },
+      ];
+      for (const vpn of clashes) await rejects(dco.addPeer(peer(3, vpn)), "exists", { operation: "addPeer" });
+      const bulk = await dco.addPeers([3, 4, 5].map((id) => peer(id, vpnOf(id === 4 ? 12 : id + 10))));
+      const codes = bulk.map((result) => (result.ok ? "ok" : (result.error as DcoError).code));
+      assert.deepEqual(codes, ["ok", "exists", "ok"]);
+      await rejects(dco.addPeer({ ...peer(5, { ipv6: "fd00:8::13" }), replace: true }), "exists");
+      if (world.capabilities.setVpn) {
+        for (const vpn of clashes) await rejects(dco.setPeer(1, { vpn }), "exists", { operation: "setPeer" });
+        await dco.setPeer(1, { vpn: { ipv6: "fd00:8::21" } });
+        // What it had is free, and what it kept is not.
+        await rejects(dco.addPeer(peer(6, { ipv4: "10.8.0.11" })), "exists");
+        await dco.addPeer(peer(6, { ipv6: "fd00:8::11" }));
+      }
+      await dco.removePeer(2);
+      await dco.addPeer(peer(7, vpnOf(12)));
+    },
+  },
+  {
+    ...LINUX_ONLY,
     name: "an address in use is busy and named, whoever uses it; one of another host is socket",
     async run(world) {
       const dco = await world.createInterface(world.server, { mode: "p2p" });

@@ -3,237 +3,27 @@
  * simulator answers is from the driver's sheets.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { AddPeerOptions, Endpoint } from "../../../src/core/model.ts";
-import { WireTracer } from "../../../src/core/trace.ts";
-import { parseEndpoint, parsePrefix } from "../../../src/core/validate.ts";
-import { loadFfi } from "../../../src/ffi/index.ts";
-import type { Outcome, Pending } from "../../../src/windows/device.ts";
-import { OvpnExchange } from "../../../src/windows/exchange.ts";
-import type { WindowsDco } from "../../../src/windows/index.ts";
-import { type IoctlName, ioctlCode } from "../../../src/windows/ioctl.ts";
-import type { Command, Requests } from "../../../src/windows/messages.ts";
-import { win32Of } from "../../../src/windows/status.ts";
-import { Win32Devices } from "../../../src/windows/win32/devices.ts";
+import { type AddressInfo, createServer } from "node:net";
 import { type Case, group } from "../case.ts";
-import { eventually, inTime, pause, rejects } from "../expect.ts";
+import { checkError, eventually, inTime, rejects } from "../expect.ts";
 import { freshKey } from "../keys.ts";
-import { Recorder } from "../recorder.ts";
-import { notifyEvent, type Simulator } from "../windows/simulator.ts";
-import { WindowsWorld } from "../windows/world.ts";
-import { NotHere, type World } from "../world.ts";
-
-/** Somewhere that nobody answers. */
-const NOWHERE = "192.0.2.99:1194";
+import {
+  emit,
+  freePath,
+  listenUdp,
+  open,
+  openUdp,
+  parts,
+  peerOf,
+  silentHost,
+  untilFree,
+} from "../windows/opened.ts";
 
 const STATUS_CONNECTION_ABORTED = 0xc0000241;
 const STATUS_CONNECTION_DISCONNECTED = 0xc000020c;
 
-/** How often the event loop's delay is compared. */
-const LOOP_TRIES = 5;
-
-/** An adapter that is open, and the simulator behind it. */
-interface Opened {
-  readonly world: WindowsWorld;
-  readonly simulator: Simulator;
-  readonly dco: WindowsDco;
-  /** The adapter's number. */
-  readonly at: number;
-  readonly events: Recorder;
-}
-
-function parts(world: World): { readonly world: WindowsWorld; readonly simulator: Simulator } {
-  if (!(world instanceof WindowsWorld)) throw new NotHere("this is about the driver of Windows");
-  const { simulator } = world;
-  if (simulator === undefined) throw new NotHere("the driver is the real one, which cannot be looked into");
-  return { world, simulator };
-}
-
-async function open(given: World, mode: "p2p" | "multipeer"): Promise<Opened> {
-  const { world, simulator } = parts(given);
-  const dco = await world.createInterface(world.server, { mode });
-  const at = await simulator.numberOf(dco.extras.instance);
-  return { world, simulator, dco, at, events: new Recorder(dco) };
-}
-
-const emit = (
-  { simulator, at }: Opened,
-  command: number,
-  peer: number,
-  reason: number,
-  address?: Endpoint,
-): Promise<void> => simulator.at(at).emit(notifyEvent(command, peer, reason, address));
-const openUdp = ({ dco }: Opened) => dco.openTransport({ protocol: "udp", remote: NOWHERE });
-const listenUdp = ({ dco }: Opened, local = "127.0.0.1:0") => dco.openTransport({ protocol: "udp", local });
-
-/** A peer of its own address: the driver takes no two with one. */
-function peerOf(id: number, transport: AddPeerOptions["transport"]): AddPeerOptions {
-  const remote = { address: "192.0.2.99", port: 1000 + id };
-  return { id, transport, remote, vpn: { ipv4: `10.${id >> 8}.${id & 255}.9` } };
-}
-
-/** Waits until the driver has nothing of an adapter any more. */
-function untilFree(simulator: Simulator, at: number): Promise<unknown> {
-  const held = async () => {
-    const state = await simulator.at(at).state();
-    const { openHandles, pendingReads, pendingNotifications, pendingConnects, sockets, peers } = state;
-    return { openHandles, pendingReads, pendingNotifications, pendingConnects, sockets, peers };
-  };
-  return eventually("what the driver holds", held, (all) => Object.values(all).every((count) => count === 0));
-}
-
-/** The path of an adapter that is free. */
-async function freePath(world: WindowsWorld): Promise<{ path: string; at: number; devices: Win32Devices }> {
-  const { simulator } = parts(world);
-  const states = await simulator.states();
-  const at = states.findIndex(({ openHandles }) => openHandles === 0);
-  const instance = states[at]?.instance.replaceAll("\\", "#");
-  const path = `\\\\?\\${instance}#{cac88484-7515-4c03-82e6-71a87abac361}`;
-  return { path, at, devices: new Win32Devices(loadFfi()) };
-}
-
-type Sent = { readonly [C in Command]: readonly [C, Requests[C], string] }[Command];
-
-const endpoint = (text: string) => parseEndpoint(text, "x", { port: "any" });
-const prefix = (text: string) => parsePrefix(text, "x", { hostBits: "refuse" });
-const bytes = (length: number, byte: number) => new Uint8Array(length).fill(byte);
-const key = (slot: "primary" | "secondary", byte: number) => ({
-  slot,
-  id: slot === "primary" ? 0 : 1,
-  cipher: "aes-128-gcm" as const,
-  encryptKey: bytes(16, byte),
-  encryptNonceTail: bytes(8, byte + 1),
-  decryptKey: bytes(16, byte + 2),
-  decryptNonceTail: bytes(8, byte + 3),
-});
-const keyHex = (slot: number, byte: number, peer: string) => {
-  const hex = (value: number, count: number) => value.toString(16).padStart(2, "0").repeat(count);
-  const direction = (at: number) => `${hex(at, 16)}${hex(0, 16)}10${hex(at + 1, 8)}`;
-  const rest = `0000 0${slot}000000 01000000 0${slot}000000 ${peer}`;
-  return `${direction(byte)} ${direction(byte + 2)} ${rest}`;
-};
-const zeros = (count: number) => "00".repeat(count);
-
-/** Every request, with its bytes written by hand; in an order in which the driver takes them. */
-const P2P: readonly Sent[] = [
-  ["GET_VERSION", undefined, ""],
-  [
-    "NEW_PEER",
-    { local: undefined, remote: endpoint("127.0.0.1:1194"), protocol: "udp" },
-    `0200 ${zeros(26)} 0200 04aa 7f000001 ${zeros(20)} 00000000`,
-  ],
-  ["START_VPN", undefined, ""],
-  ["NEW_KEY", { peer: 5, key: key("primary", 0x11) }, keyHex(0, 0x11, "05000000")],
-  ["NEW_KEY", { peer: 5, key: key("secondary", 0x21) }, keyHex(1, 0x21, "05000000")],
-  ["SWAP_KEYS", undefined, ""],
-  ["SET_PEER", { interval: 10, timeout: 60 }, "0a000000 3c000000 00000000"],
-  ["GET_STATS", undefined, ""],
-  ["DEL_PEER", undefined, ""],
-];
-
-const MULTIPEER: readonly Sent[] = [
-  ["SET_MODE", { mode: "multipeer" }, "01000000"],
-  [
-    "MP_START_VPN",
-    { listen: endpoint("127.0.0.1:0"), ipv6Only: true },
-    `0200 0000 7f000001 ${zeros(20)} 01000000`,
-  ],
-  [
-    "MP_NEW_PEER",
-    {
-      peer: 5,
-      family: 4,
-      remote: endpoint("127.0.0.1:40000"),
-      vpn4: Uint8Array.of(10, 8, 0, 2),
-      vpn6: undefined,
-    },
-    `0200 ${zeros(26)} 0200 9c40 7f000001 ${zeros(20)} 0a080002 ${zeros(16)} 05000000`,
-  ],
-  ["NEW_KEY", { peer: 5, key: key("primary", 0x31) }, keyHex(0, 0x31, "05000000")],
-  ["NEW_KEY", { peer: 5, key: key("secondary", 0x41) }, keyHex(1, 0x41, "05000000")],
-  ["MP_SWAP_KEYS", { peer: 5 }, "05000000"],
-  ["MP_SET_PEER", { peer: 5, interval: 10, timeout: 60 }, "05000000 0a000000 3c000000 00000000"],
-  [
-    "MP_ADD_IROUTE",
-    { peer: 5, prefix: prefix("192.168.5.0/24") },
-    `c0a80500 ${zeros(12)} 18000000 05000000 00000000`,
-  ],
-  [
-    "MP_ADD_IROUTE",
-    { peer: 5, prefix: prefix("2001:db8::/32") },
-    `20010db8 ${zeros(12)} 20000000 05000000 01000000`,
-  ],
-  ["MP_DEL_IROUTE", { prefix: prefix("192.168.5.0/24") }, `c0a80500 ${zeros(12)} 18000000 ffffffff 00000000`],
-  ["GET_PEER_STATS", { peer: -1 }, "ffffffff"],
-  ["GET_STATS", undefined, ""],
-  ["MP_DEL_PEER", { peer: 5 }, "05000000"],
-  // Its event is queued, so it does not wait.
-  ["NOTIFY_EVENT", undefined, ""],
-];
-
-async function sendAll(world: WindowsWorld, mode: "p2p" | "multipeer", all: readonly Sent[]): Promise<void> {
-  const { simulator } = parts(world);
-  const { path, at, devices } = await freePath(world);
-  const exchange = new OvpnExchange(devices, path, { mode, tracer: new WireTracer(undefined), name: "test" });
-  try {
-    await simulator.at(at).requests();
-    for (const [command, input, hex] of all) {
-      await inTime(exchange.ioctl(command, input as never), command);
-      const [request, ...others] = await simulator.at(at).requests();
-      assert.deepEqual(others, [], command);
-      assert.equal(request?.code, ioctlCode(command));
-      assert.equal(request?.bytes.toString("hex"), hex.replaceAll(" ", ""), command);
-    }
-  } finally {
-    await exchange.close();
-  }
-}
-
 const cases: Omit<Case, "group">[] = [
-  {
-    name: "every request of p2p mode arrives byte for byte and is answered, by each generation of the driver",
-    async run(given) {
-      const { world, simulator } = parts(given);
-      for (const version of ["1.3.3", "2.0.1", "2.8.6"]) {
-        const { at } = await freePath(world);
-        await simulator.at(at).configure(version);
-        world.onClose(() => simulator.at(at).configure("2.8.6"));
-        await sendAll(world, "p2p", P2P);
-      }
-    },
-  },
-  {
-    name: "every request of multi-peer mode arrives byte for byte and is answered",
-    async run(given) {
-      const { world } = parts(given);
-      await sendAll(world, "multipeer", MULTIPEER);
-    },
-  },
-  {
-    name: "the one request that is never sent, a key of epochs, is one that the driver has",
-    async run(given) {
-      const { world } = parts(given);
-      const { path, devices } = await freePath(world);
-      const device = devices.open(path, "exclusive");
-      const ask = (name: IoctlName, input = Buffer.alloc(0)) =>
-        device.ioctl(ioctlCode(name), input, 0).outcome;
-      try {
-        const peer = `0200 ${zeros(26)} 0200 04aa 7f000001 ${zeros(20)} 00000000`.replaceAll(" ", "");
-        assert.equal((await ask("NEW_PEER", Buffer.from(peer, "hex"))).failure, undefined);
-        const data = Buffer.alloc(104);
-        data.write(keyHex(0, 0x51, "05000000").replaceAll(" ", ""), "hex");
-        assert.equal((await ask("NEW_KEY_V2", data)).failure, undefined);
-      } finally {
-        await device.close();
-      }
-    },
-  },
   {
     name: "what a version lacks is not promised: modes, events, statistics",
     async run(given) {
@@ -391,6 +181,27 @@ const cases: Omit<Case, "group">[] = [
     },
   },
   {
+    name: "TCP: a connection that the other side ends at once is told, by the opening or by the transport, and never lost",
+    async run(given) {
+      const { dco, simulator, at, events } = await open(given, "p2p");
+      const server = createServer((socket) => socket.destroy());
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const remote = { address: "127.0.0.1", port: (server.address() as AddressInfo).port };
+      try {
+        for (let n = 0; n < 20; n++) {
+          const opening = dco.openTransport({ protocol: "tcp", remote });
+          const transport = await opening.catch((error: unknown) => checkError(error, "socket"));
+          if (transport) await rejects(inTime(transport.packets().next(), "the packets' end"), "socket");
+          assert.equal((await simulator.at(at).state()).peers, 0);
+        }
+        assert.deepEqual(events.of("interface-removed"), []);
+      } finally {
+        server.close();
+      }
+    },
+  },
+  {
     name: "TCP: a slow connect is aborted, or ends with the interface, and leaves nothing",
     async run(given) {
       const { dco, simulator, at } = await open(given, "p2p");
@@ -464,156 +275,6 @@ const cases: Omit<Case, "group">[] = [
       );
     },
   },
-  {
-    name: "with 100 requests pending the event loop's delay is that of an idle loop, and all end when cancelled",
-    async run(given) {
-      const { world, simulator } = parts(given);
-      const { path, at, devices } = await freePath(world);
-      const device = devices.open(path, "exclusive");
-      try {
-        let reads: Pending[] = [];
-        const tries: string[] = [];
-        // A machine that does other things delays any loop now and then; requests that stop it would do so each time.
-        for (let n = 0; n < LOOP_TRIES; n++) {
-          const idle = await delayOfLoop();
-          reads = Array.from({ length: 100 }, () => device.read(2076));
-          assert.equal((await simulator.at(at).state()).pendingReads, 100);
-          const loaded = await delayOfLoop();
-          tries.push(`${loaded.toFixed(1)} ms, of an idle loop ${idle.toFixed(1)} ms`);
-          if (loaded - idle <= 20) break;
-          assert.ok(n < LOOP_TRIES - 1, `the 99th percentile is ${tries.join("; ")}`);
-          for (const { cancel } of reads) cancel();
-          await Promise.all(reads.map(({ outcome }) => outcome));
-        }
-        for (const { cancel } of reads.slice(0, 50)) cancel();
-        const half = await Promise.all(reads.slice(0, 50).map(({ outcome }) => outcome));
-        assert.ok(half.every(isCancelled));
-        assert.equal((await simulator.at(at).state()).pendingReads, 50);
-        await device.close();
-        const rest = await Promise.all(reads.slice(50).map(({ outcome }) => outcome));
-        assert.ok(rest.every(isCancelled));
-        await untilFree(simulator, at);
-      } finally {
-        await device.close();
-      }
-    },
-  },
-  {
-    name: "200 rounds of opening and closing, with transports, leave no handle",
-    timeoutMs: 120_000,
-    async run(given) {
-      const { world, simulator } = parts(given);
-      const count = handleCounter();
-      const round = async (n: number) => {
-        const mode = n % 2 === 0 ? "p2p" : "multipeer";
-        const dco = await world.driver.createInterface({ mode, createAdapter: false });
-        const remote = mode === "p2p" ? { remote: NOWHERE } : { local: "127.0.0.1:0" };
-        const transport = await dco.openTransport({ protocol: "udp", ...remote });
-        if (mode === "p2p") await dco.addPeer({ id: 1, transport });
-        await dco.close();
-      };
-      for (let n = 0; n < 10; n++) await round(n);
-      const before = count();
-      for (let n = 0; n < 200; n++) await round(n);
-      for (let at = 0; at < simulator.count; at++) await untilFree(simulator, at);
-      await eventually("handles of this process", count, (now) => now <= before + 10);
-    },
-  },
-  {
-    name: "a process that is killed at any moment leaves the driver no handle and no request",
-    timeoutMs: 180_000,
-    async run(given) {
-      const { simulator } = parts(given);
-      for (let n = 0; n < 8; n++) {
-        const child = startChild("busy");
-        await child.ready();
-        await pause(Math.random() * 300);
-        await child.kill();
-        for (let at = 0; at < simulator.count; at++) await untilFree(simulator, at);
-      }
-    },
-  },
-  {
-    name: "a process ends by itself after closing, and at once by process.exit with all open",
-    async run(given) {
-      const { simulator } = parts(given);
-      for (const name of ["closed", "exits"]) {
-        const child = startChild(name);
-        await child.ready();
-        assert.equal(await inTime(child.ended, `the end of the child that is ${name}`), 0);
-        for (let at = 0; at < simulator.count; at++) await untilFree(simulator, at);
-      }
-    },
-  },
 ];
 
 export const windowsCases = group("Windows", cases);
-
-function isCancelled({ failure }: Outcome): boolean {
-  return failure !== undefined && win32Of(failure) === 995;
-}
-
-/** The 99th percentile of two seconds, in milliseconds. */
-async function delayOfLoop(): Promise<number> {
-  const histogram = monitorEventLoopDelay({ resolution: 5 });
-  histogram.enable();
-  await pause(2000);
-  histogram.disable();
-  return histogram.percentile(99) / 1e6;
-}
-
-/** Handles that this process has. */
-function handleCounter(): () => number {
-  const kernel = loadFfi().library(["kernel32.dll"]);
-  const getCount = kernel.func("GetProcessHandleCount", "i32", ["pointer", "buffer"]);
-  return () => {
-    const count = Buffer.alloc(4);
-    assert.notEqual(getCount(0xffff_ffff_ffff_ffffn, count), 0);
-    return count.readUInt32LE(0);
-  };
-}
-
-/** An address that does not answer a connection at all, not even by a refusal. */
-async function silentHost(): Promise<Endpoint> {
-  const remote = { address: "192.0.2.99", port: 9 };
-  const socket = connect({ host: remote.address, port: remote.port });
-  const answer = new Promise<string>((resolve) => {
-    socket.once("error", ({ message }) => resolve(message));
-    socket.once("connect", () => resolve("it is there"));
-    setTimeout(resolve, 500, "");
-  });
-  const said = await answer;
-  socket.destroy();
-  if (said !== "") throw new NotHere(`nothing here keeps a connection waiting: ${said}`);
-  return remote;
-}
-
-/** A process of this program with another part. */
-function startChild(name: string) {
-  const folder = mkdtempSync(join(tmpdir(), "dcokit-"));
-  const file = join(folder, "said");
-  const program = process.argv[1] as string;
-  const child = spawn(process.execPath, [...process.execArgv, program, "--child", name, "--said", file], {
-    stdio: "ignore",
-  });
-  const ended = once(child, "exit").then(([status]) => {
-    rmSync(folder, { recursive: true, force: true });
-    return status as number | null;
-  });
-  const said = () => existsSync(file) && readFileSync(file, "utf8").includes("ready");
-  return {
-    ended,
-    ready: async () => {
-      let status: number | null | undefined;
-      const early = ended.then((code) => {
-        status = code;
-      });
-      void early;
-      await eventually("the child's word", () => said() || status !== undefined, Boolean, 60_000);
-    },
-    kill: async () => {
-      child.kill("SIGKILL");
-      await ended;
-    },
-  };
-}

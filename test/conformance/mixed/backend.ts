@@ -63,6 +63,8 @@ export class MixedBackend implements BackendDriver {
     const userspace = this.#userspace.get(this.#siteOf(request.extras));
     if (userspace) return userspace.createInterface(request);
     const made = await this.#kernel.createInterface(request, signal);
+    // Those of its mode, where it says them itself.
+    if (made.capabilities) return made;
     return Object.defineProperty(made, "capabilities", { value: this.#kernel.capabilities });
   }
 

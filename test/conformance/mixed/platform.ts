@@ -5,7 +5,7 @@ import type { BackendDriver, Extras } from "../../../src/core/backend.ts";
 import type { Capabilities } from "../../../src/core/capabilities.ts";
 import type { DcoDriver } from "../../../src/core/contract.ts";
 import type { UserspaceBackend, UserspaceOptions } from "../../../src/userspace/backend.ts";
-import type { ClosableWorld, Site } from "../world.ts";
+import type { ClosableWorld, Site, Sites } from "../world.ts";
 import type { MixedWorld, MixedWorldParts } from "./world.ts";
 
 /** The kernel's backend, and userspace backends whose sockets belong to a site. */
@@ -27,6 +27,11 @@ export interface MixedPlatform {
   /** The server's first. */
   readonly sites: readonly Site[];
   readonly backends: MixedBackends;
+  /** As those of a subject. */
+  readonly isPartial?: boolean;
+  readonly siteKinds?: Sites;
+  readonly exceptions?: ReadonlyMap<string, string>;
+  readonly stops?: ReadonlyMap<string, string>;
   makeWorld(driver: DcoDriver, parts: MixedWorldParts): ClosableWorld & MixedWorld;
   droppedAt: MixedWorldParts["droppedAt"];
   leftovers(): Promise<string[]>;

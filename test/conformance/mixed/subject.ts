@@ -10,6 +10,8 @@ import { MixedBackend } from "./backend.ts";
 import { openMixedFreebsd } from "./freebsd.ts";
 import { openMixedLinux } from "./linux.ts";
 import type { Device } from "./placed.ts";
+import type { MixedPlatform } from "./platform.ts";
+import { openMixedWindows } from "./windows.ts";
 
 /** Groups of cases in which packets go from one end to the other. */
 const GROUPS = [
@@ -45,9 +47,7 @@ export async function openMixedSubject(
   protocol: TransportProtocol,
   variant: string,
 ): Promise<Subject> {
-  const platform = await (process.platform === "freebsd"
-    ? openMixedFreebsd()
-    : openMixedLinux(device, protocol));
+  const platform = await openPlatform(userspace, device, protocol);
   const userspaceAt = platform.sites.filter(({ name }) => (name === "server") === (userspace === "server"));
   const open = async (firstPacketId?: number) =>
     new CoreDriver(await MixedBackend.open(platform.backends, userspaceAt, firstPacketId));
@@ -63,6 +63,10 @@ export async function openMixedSubject(
     name: "mixed",
     version: platform.version,
     capabilities,
+    ...(platform.isPartial && { isPartial: true }),
+    ...(platform.siteKinds && { sites: platform.siteKinds }),
+    ...(platform.exceptions && { exceptions: platform.exceptions }),
+    ...(platform.stops && { stops: platform.stops }),
     variant,
     description: [
       ...platform.description,
@@ -72,4 +76,13 @@ export async function openMixedSubject(
     leftovers: () => platform.leftovers(),
     close: () => platform.close(),
   };
+}
+
+function openPlatform(
+  userspace: "server" | "clients",
+  device: Device,
+  protocol: TransportProtocol,
+): Promise<MixedPlatform> {
+  if (process.platform === "freebsd") return openMixedFreebsd();
+  return process.platform === "win32" ? openMixedWindows(userspace) : openMixedLinux(device, protocol);
 }

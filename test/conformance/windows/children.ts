@@ -3,26 +3,35 @@
  * Node cannot write to every pipe.
  */
 import { appendFileSync } from "node:fs";
+import { inspect } from "node:util";
 import type { Transport } from "../../../src/core/contract.ts";
 import { freshKey } from "../keys.ts";
+import { type Death, live } from "./life.ts";
+import { NOWHERE } from "./nowhere.ts";
 import { Simulator } from "./simulator.ts";
 import { openSubjectDriver } from "./world.ts";
 
-/** Somewhere that nobody answers. */
-const NOWHERE = "192.0.2.99:1194";
-
-const CHILDREN: Readonly<Record<string, (say: (line: string) => void) => Promise<void>>> = {
+const CHILDREN: Readonly<Record<string, (say: (line: string) => void, death: Death) => Promise<void>>> = {
   busy,
   closed,
   exits,
+  kept,
+  life: (_say, death) => live(death),
 };
 
 /** Runs a child's part. @param file what it has to say goes there */
-export async function runChild(name: string, file: string): Promise<number> {
+export async function runChild(name: string, file: string, death: Death): Promise<number> {
   const child = CHILDREN[name];
   if (child === undefined) throw new Error(`there is no child ${name}`);
-  await child((line) => appendFileSync(file, `${line}\n`));
-  return 0;
+  const say = (line: string) => appendFileSync(file, `${line}\n`);
+  try {
+    await child(say, death);
+    return 0;
+  } catch (error) {
+    // Nobody sees what it prints.
+    say(`failed: ${inspect(error)}`);
+    return 1;
+  }
 }
 
 /** Opens and closes, adds and removes, over and over, until it is killed. */
@@ -86,4 +95,17 @@ async function exits(say: (line: string) => void): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 100));
   say("ready");
   process.exit(0);
+}
+
+/** Closes an adapter whose driver keeps what is cancelled, and does nothing then: it has to end by itself. */
+async function kept(say: (line: string) => void): Promise<void> {
+  const driver = await openSubjectDriver(await Simulator.open());
+  const dco = await driver.createInterface({ mode: "p2p", createAdapter: false });
+  await dco.openTransport({ protocol: "udp", remote: NOWHERE });
+  const code = await dco.close().then(
+    () => "nothing",
+    (error: { code: string }) => error.code,
+  );
+  say(`ready: ${code}`);
+  if (code !== "timeout") throw new Error(`closing gave ${code}`);
 }

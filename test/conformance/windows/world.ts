@@ -11,7 +11,16 @@ import { openWindowsDriver, type WindowsDco, type WindowsDriver } from "../../..
 import { Cleanups } from "../cleanups.ts";
 import { inTime } from "../expect.ts";
 import { acceptStreams, connectStream } from "../userspace/streams.ts";
-import { type ClosableWorld, type ForeignSocket, NotHere, type Site } from "../world.ts";
+import {
+  type ClosableWorld,
+  type ForeignSocket,
+  NotHere,
+  type PingOptions,
+  type PingResult,
+  type RunningPing,
+  type Site,
+} from "../world.ts";
+import { ping, startPing } from "./ping.ts";
 import type { Simulator } from "./simulator.ts";
 
 /** Opens the driver; the simulator's paths have no reference string, which Wine does not know. */
@@ -20,8 +29,17 @@ export async function openSubjectDriver(simulator: Simulator | undefined): Promi
   const driver = await openWindowsDriver({ isDriverPath: () => true });
   // Wine ends a process that asks it to install a device.
   const create = driver.createInterface.bind(driver);
-  driver.createInterface = (options) => create({ createAdapter: false, ...options });
+  driver.createInterface = (options) => create(withoutMaking(options));
   return driver;
+}
+
+/** What cannot be read is for the driver to refuse. */
+function withoutMaking<Options extends object>(options: Options): Options {
+  try {
+    return { createAdapter: false, ...options };
+  } catch {
+    return options;
+  }
 }
 
 /** See {@link ClosableWorld}. */
@@ -36,15 +54,23 @@ export class WindowsWorld implements ClosableWorld {
   readonly #network: string;
   readonly #cleanups = new Cleanups();
   #nextAddress = 100;
+  /** Sites with adapters. */
+  readonly #used = new Set<string>();
 
-  private constructor(network: string, driver: WindowsDriver, simulator: Simulator | undefined) {
+  /** @param network the first three numbers of the sites' addresses, of loopback */
+  constructor(
+    network: string,
+    driver: WindowsDriver,
+    simulator: Simulator | undefined,
+    sites: readonly Site[] = makeSites(network),
+  ) {
     this.#network = network;
     this.driver = driver;
     this.simulator = simulator;
     this.onClose(() => driver.close());
-    this.server = makeSite("server", `${network}.1`);
-    const [one, two, three] = [2, 3, 4].map((last) => makeSite(`client${last - 1}`, `${network}.${last}`));
-    this.clients = [one, two, three] as [Site, Site, Site];
+    const [server, ...clients] = sites;
+    this.server = server as Site;
+    this.clients = clients as [Site, Site, Site];
   }
 
   /** @param network the first three numbers of the sites' addresses, of loopback */
@@ -63,11 +89,22 @@ export class WindowsWorld implements ClosableWorld {
   }
 
   /** An adapter that is free. One with a name is made on no system. */
-  async createInterface(_site: Site, options: CreateInterfaceOptions): Promise<WindowsDco> {
+  async createInterface(site: Site, options: CreateInterfaceOptions): Promise<WindowsDco> {
     if (options.name !== undefined) throw new NotHere("Windows names adapters itself");
+    if (!this.mayFaceEachOther(site)) {
+      throw new NotHere(
+        "two sockets of the driver that face each other can hang a machine: see --subject mixed",
+      );
+    }
     const dco = await this.driver.createInterface(options);
     this.onClose(() => dco.close());
     return dco;
+  }
+
+  /** Whether adapters at this site and at those before may send to each other. */
+  protected mayFaceEachOther({ name }: Site): boolean {
+    this.#used.add(name);
+    return this.simulator !== undefined || this.#used.size === 1;
   }
 
   async configure(_site: Site, dco: DcoInterface, config: InterfaceConfig): Promise<void> {
@@ -125,9 +162,6 @@ export class WindowsWorld implements ClosableWorld {
     return listener;
   }
 
-  ping = needsCard("packets in the tunnel");
-  startPing = needsCard("packets in the tunnel");
-  inspect = needsCard("addresses and routes");
   addAddress = needsCard("addresses and routes");
   addRoute = needsCard("addresses and routes");
   setUp = needsCard("a link of the system's");
@@ -139,8 +173,32 @@ export class WindowsWorld implements ClosableWorld {
   startOwner = needsCard("adapters of other processes");
   flushWhileStanding = needsCard("adapters of other processes");
 
+  async ping(_from: Site, to: string, options?: PingOptions): Promise<PingResult> {
+    this.#needTunnel();
+    return ping(to, options);
+  }
+
+  async startPing(_from: Site, to: string, options?: PingOptions): Promise<RunningPing> {
+    this.#needTunnel();
+    const running = startPing(to, options);
+    this.onClose(() => running.stop());
+    return running;
+  }
+
+  /** Without a network card there are neither addresses nor routes: what a case looks at is that nothing has changed. */
+  async inspect(_site: Site, name: string) {
+    if (this.simulator === undefined)
+      throw new NotHere("waits for a real Windows machine: addresses and routes");
+    const found = (await this.driver.listInterfaces()).find((each) => each.name === name);
+    return found && { up: found.up, mtu: found.mtu, addresses: [], routes: [] };
+  }
+
   close(): Promise<void> {
     return this.#cleanups.run();
+  }
+
+  #needTunnel(): void {
+    if (this.simulator) throw new NotHere("waits for a real Windows machine: packets in the tunnel");
   }
 }
 
@@ -151,6 +209,27 @@ function needsCard(what: string): () => never {
   };
 }
 
+/** The server's first. */
+export function makeSites(network: string): Site[] {
+  return ["server", "client1", "client2", "client3"].map((name, at) =>
+    makeSite(name, `${network}.${at + 1}`),
+  );
+}
+
 function makeSite(name: string, ipv4: string): Site {
   return { name, extras: {}, ipv4, ipv6: "::1", linkLocal: { address: "fe80::1", scopeId: 1 } };
+}
+
+/** What the driver still has of ours. */
+export async function leftoversOf(simulator: Simulator): Promise<string[]> {
+  const found: string[] = [];
+  for (const state of await simulator.states()) {
+    const { openHandles, pendingReads, pendingAnswers, pendingNotifications, pendingConnects } = state;
+    const { peers, sockets, routes } = state;
+    const held = { openHandles, pendingReads, pendingAnswers, pendingNotifications, pendingConnects };
+    for (const [what, count] of Object.entries({ ...held, peers, sockets, routes })) {
+      if (count !== 0) found.push(`${what} of ${state.instance}: ${count}`);
+    }
+  }
+  return found;
 }

@@ -39,3 +39,28 @@ test("several are claimed together or not at all", () => {
   expect(addresses.claimAll([peer(1, v4(2)), peer(2, v4(3)), peer(3, v4(2))])).toBe(false);
   expect(addresses.claimAll([peer(5, v4(2)), peer(6, v4(3))])).toBe(true);
 });
+
+test("a change of one family leaves the other, is refused like a new peer, and can be taken back", () => {
+  const addresses = new VpnAddresses();
+  addresses.claim(peer(1, v4(2), v6(2)));
+  addresses.claim(peer(2, v4(3), v6(3)));
+  expect(() => addresses.change(peer(2, undefined, v6(2)))).toThrow(/another peer, 1/);
+  const undo = addresses.change(peer(2, v4(4)));
+  expect(() => addresses.claim(peer(3, undefined, v6(3)))).toThrow(/another peer, 2/);
+  expect(() => addresses.claim(peer(3, v4(4)))).toThrow(/another peer, 2/);
+  addresses.claim(peer(3, v4(3)));
+  addresses.release(3);
+  undo();
+  expect(() => addresses.claim(peer(3, v4(3)))).toThrow(/another peer, 2/);
+  addresses.claim(peer(3, v4(4)));
+});
+
+test("the unspecified address takes away", () => {
+  const addresses = new VpnAddresses();
+  addresses.claim(peer(1, v4(2), v6(2)));
+  addresses.claim(peer(2, v4(3)));
+  addresses.change(peer(1, new Uint8Array(4)));
+  addresses.claim(peer(3, v4(2)));
+  addresses.change(peer(2, new Uint8Array(4)));
+  addresses.claim(peer(4, v4(3)));
+});

@@ -4,7 +4,14 @@
  */
 import { describe, expect, test } from "vitest";
 import type { DcoErrorCode, Effect } from "../../../src/core/errors.ts";
-import { isWin32, type Operation, refusal } from "../../../src/windows/ovpn-errors.ts";
+import { IOCTL_NAMES } from "../../../src/windows/ioctl.ts";
+import {
+  isConnectionLost,
+  isExpiry,
+  isWin32,
+  type Operation,
+  refusal,
+} from "../../../src/windows/ovpn-errors.ts";
 import { isSuccess, STATUS_ROWS, win32Of } from "../../../src/windows/status.ts";
 
 type Row = readonly [
@@ -23,6 +30,8 @@ const OBJECTID_NOT_FOUND = 0xc00002f0;
 const ALREADY_INITIALIZED = 0xc0000510;
 const CANCELLED = 0xc0000120;
 
+const wrongMode = (operation: Operation): Row => [operation, INVALID_DEVICE_STATE, 22, "not-found"];
+
 /** The sheet of the source: NTSTATUS and Win32 of each. */
 const SOURCE: readonly Row[] = [
   ["GET_PEER_STATS", 0x80000005, 234, "overflow"],
@@ -39,17 +48,21 @@ const SOURCE: readonly Row[] = [
   ["SET_MODE", INVALID_DEVICE_REQUEST, 1, "unsupported"],
   ["GET_PEER_STATS", INVALID_DEVICE_REQUEST, 1, "unsupported"],
   ["NOTIFY_EVENT", INVALID_DEVICE_REQUEST, 1, "unsupported"],
-  ["NEW_PEER", INVALID_DEVICE_STATE, 22, "not-found"],
-  ["MP_START_VPN", INVALID_DEVICE_STATE, 22, "not-found"],
+  // Wrong mode: those of p2p in multi-peer mode, and the reverse.
+  ...(["NEW_PEER", "DEL_PEER", "SWAP_KEYS", "SET_PEER", "START_VPN"] as const).map(wrongMode),
+  ...(["MP_START_VPN", "MP_NEW_PEER", "MP_SET_PEER", "MP_DEL_PEER", "MP_SWAP_KEYS"] as const).map(wrongMode),
+  ...(["MP_ADD_IROUTE", "MP_DEL_IROUTE"] as const).map(wrongMode),
   ["WRITE", INVALID_DEVICE_STATE, 22, "socket"],
   ["READ", INVALID_DEVICE_STATE, 22, "not-found"],
   ["NEW_PEER", BUFFER_TOO_SMALL, 122, "protocol"],
   ["MP_START_VPN", BUFFER_TOO_SMALL, 122, "protocol", "unknown"],
   ["NOTIFY_EVENT", BUFFER_TOO_SMALL, 122, "protocol"],
   ["READ", BUFFER_TOO_SMALL, 122, "overflow"],
+  ["GET_PEER_STATS", BUFFER_TOO_SMALL, 122, "protocol"],
   ["SET_MODE", 0xc000000d, 87, "invalid"],
   ["NEW_KEY", 0xc000000d, 87, "invalid", "unknown"],
   ["MP_ADD_IROUTE", 0xc000000d, 87, "invalid"],
+  ["MP_DEL_IROUTE", 0xc000000d, 87, "invalid"],
   ["WRITE", 0xc0000702, 87, "invalid"],
   ["WRITE", 0xc0000141, 59, "invalid"],
   ["WRITE", 0xc0000206, 1784, "invalid"],
@@ -85,14 +98,20 @@ const SOURCE: readonly Row[] = [
   ["OPEN", undefined, 3, "not-found"],
   ["OPEN", undefined, 32, "busy"],
   // The adapter is disabled, or its driver is replaced.
-  ["READ", undefined, 433, "not-found"],
-  ["READ", undefined, 1167, "not-found"],
+  ["READ", 0xc000000e, 433, "not-found"],
+  ["READ", 0xc000009d, 1167, "not-found"],
+  ["READ", 0xc00000c0, 55, "not-found"],
+  ["READ", 0xc00002b6, 1617, "not-found"],
+  ["WRITE", 0xc000023a, 1229, "socket"],
   ["GET_STATS", undefined, 6, "closed"],
 ];
 
-/** The sheet of what was measured. */
+/** The sheet of what was measured. An unknown request is one that 2.0.1 does not have. */
 const MEASURED: readonly Row[] = [
   ["NEW_PEER", undefined, 122, "protocol"],
+  ["SET_MODE", undefined, 1, "unsupported"],
+  ["NOTIFY_EVENT", undefined, 1, "unsupported"],
+  ["OPEN", undefined, 5, "permission"],
   ["GET_STATS", undefined, 1, "not-found"],
   ["START_VPN", undefined, 1, "not-found"],
   ["SWAP_KEYS", undefined, 1, "not-found"],
@@ -105,6 +124,16 @@ const MEASURED: readonly Row[] = [
   ["READ", undefined, 1236, "socket"],
   ["NEW_PEER", undefined, 1225, "socket"],
 ];
+
+/** The statuses of the sheet's table, in its order, without STATUS_PENDING, which is none of failure. */
+const TABLE = [
+  0x80000005, 0xc0000010, 0xc0000184, 0xc0000023, 0xc000000d, 0xc0000702, 0xc0000141, 0xc0000206, 0xc000022b,
+  0xc00002f0, 0xc0000225, 0xc0000510, 0xc0000017, 0xc000009a, 0xc0000120, 0xc000020c, 0xc0000241, 0xc0000236,
+  0xc000023c, 0xc000023d, 0xc00000b5, 0xc000020a, 0xc0000022,
+];
+
+/** The codes of the measured sheet; its one request that succeeds has none. */
+const MEASURED_CODES = [122, 1, 22, 5010, 64, 995, 1236, 1225];
 
 const SHEETS: readonly (readonly [name: string, rows: readonly Row[]])[] = [
   ["source", SOURCE],
@@ -131,6 +160,33 @@ for (const [sheet, rows] of SHEETS) {
     }
   });
 }
+
+test("no row of the sheets is left out", () => {
+  const statuses = new Set(SOURCE.map(([, status]) => status));
+  expect(TABLE.filter((status) => !statuses.has(status))).toEqual([]);
+  const codes = new Set(MEASURED.map(([, , win32]) => win32));
+  expect(MEASURED_CODES.filter((code) => !codes.has(code))).toEqual([]);
+});
+
+test("no request of the driver's is without a row but those that never fail by themselves", () => {
+  const operations = new Set<string>(SOURCE.map(([operation]) => operation));
+  // One is never sent.
+  expect(IOCTL_NAMES.filter((name) => !operations.has(name))).toEqual(["NEW_KEY_V2"]);
+});
+
+test("a connection that was reset is no keepalive that has ended, though both are one code of Win32", () => {
+  const reset = refusal("READ", { kind: "ntstatus", number: 0xc000020d });
+  expect(reset).toMatchObject({
+    code: "socket",
+    effect: "none",
+    native: { name: "STATUS_CONNECTION_RESET" },
+  });
+  expect([isExpiry(reset), isConnectionLost(reset)]).toEqual([false, true]);
+  const expired = refusal("READ", { kind: "ntstatus", number: 0xc000020c });
+  expect([isExpiry(expired), isConnectionLost(expired)]).toEqual([true, false]);
+  const closed = refusal("READ", { kind: "ntstatus", number: 0xc0000241 });
+  expect([isExpiry(closed), isConnectionLost(closed)]).toEqual([false, true]);
+});
 
 test("what nobody knows says its number, and that its effect is not known", () => {
   expect(refusal("NEW_PEER", { kind: "ntstatus", number: 0xc00000aa })).toMatchObject({

@@ -117,3 +117,23 @@ test("a key is in no trace, and the request's copy of it is wiped", async () => 
   }
   expect(entries[0]?.hex).toMatch(/^(\*\*){82}0000/);
 });
+
+test("a reset does not open a handle again that is closed meanwhile", async () => {
+  let opened = 0;
+  let closed = () => {};
+  const closing = new Promise<void>((resolve) => {
+    closed = resolve;
+  });
+  const device = { close: () => closing } as unknown as Device;
+  const open = () => {
+    opened++;
+    return device;
+  };
+  const options = { mode: "multipeer", tracer: new WireTracer(undefined), name: "tun" } as const;
+  const exchange = new OvpnExchange({ open }, "path", options);
+  const reset = exchange.reset();
+  const end = exchange.close();
+  closed();
+  await Promise.all([reset, end]);
+  expect(opened).toBe(1);
+});

@@ -25,6 +25,11 @@ class Device implements WindowsExchange {
   notifications: Waiting<Notification>[] = [];
   /** A TCP connect that is not answered. */
   connecting: Promise<void> | undefined;
+  refuseWrite: DcoError | undefined;
+  /** What MP_NEW_PEER is refused with. */
+  refusePeer: DcoError | undefined;
+  refuseClose: DcoError | undefined;
+  refuseReset: DcoError | undefined;
   closed = 0;
   /** In multi-peer mode. */
   readonly peers = new Set<number>();
@@ -40,6 +45,7 @@ class Device implements WindowsExchange {
     }
     if (code === "DEL_PEER") this.#cancel(this.reads);
     if (code === "MP_START_VPN") return { local: { address: "0.0.0.0", port: 5000 } } as Reply<C>;
+    if (code === "MP_NEW_PEER" && this.refusePeer) throw this.refusePeer;
     if (code === "MP_NEW_PEER") this.peers.add((input as Requests["MP_NEW_PEER"]).peer);
     if (code === "MP_DEL_PEER") this.peers.delete((input as Requests["MP_DEL_PEER"]).peer);
     if (code === "GET_PEER_STATS") {
@@ -57,11 +63,13 @@ class Device implements WindowsExchange {
   }
 
   async write(data: Uint8Array, to: IpEndpoint | undefined): Promise<void> {
+    if (this.refuseWrite) throw this.refuseWrite;
     this.written.push([data, to]);
   }
 
   async reset(): Promise<void> {
     this.log.push(["reset", undefined]);
+    if (this.refuseReset) throw this.refuseReset;
     this.#cancel(this.reads);
     this.#cancel(this.notifications);
   }
@@ -70,6 +78,7 @@ class Device implements WindowsExchange {
     this.closed++;
     this.#cancel(this.reads);
     this.#cancel(this.notifications);
+    if (this.refuseClose) throw this.refuseClose;
   }
 
   /** Ends one pended read with a Win32 error. */
@@ -96,27 +105,39 @@ function pended<T>(list: Waiting<T>[]): Promise<T> {
   return new Promise((resolve, reject) => list.push({ resolve, reject }));
 }
 
-async function setUp(mode: InterfaceMode) {
+async function setUp(mode: InterfaceMode, created = false) {
   const device = new Device();
   const configured: ConfigureRequest[] = [];
-  const adapter: WindowsAdapter & { refuse?: DcoError; present?: boolean } = {
+  const routed: [peer: number, routes: string[]][] = [];
+  const adapter: WindowsAdapter & { refuse?: DcoError; present?: boolean; removed?: boolean } = {
     configure: async (request) => {
       if (adapter.refuse) throw adapter.refuse;
       configured.push(request);
     },
     isLinkUp: () => undefined,
     isPresent: () => adapter.present !== false,
-    setPeerRoutes: () => {},
+    setPeerRoutes: (peer, wanted) => {
+      routed.push([peer, wanted.map(({ text, length }) => `${text}/${length}`)]);
+      if (adapter.refuse && wanted.length > 0) throw adapter.refuse;
+    },
     close: () => {},
-    remove: async () => {},
+    remove: async () => {
+      adapter.removed = true;
+    },
   };
   const version = { major: 2, minor: 8, patch: 0 };
   const facts = { version, chacha20: true, elevated: false };
   const capabilities = windowsCapabilities(facts, mode);
-  const link = { name: "OpenVPN DCO", index: 12, created: false, capabilities };
+  const link = { name: "OpenVPN DCO", index: 12, created, capabilities };
   const parts = { ...link, version, exchange: device, adapter };
   const backend = mode === "p2p" ? new P2pInterface(parts) : new MultipeerInterface(parts);
-  return { ...(await open(backend, "windows", windowsCapabilities(facts))), device, adapter, configured };
+  return {
+    ...(await open(backend, "windows", windowsCapabilities(facts))),
+    device,
+    adapter,
+    configured,
+    routed,
+  };
 }
 
 const remote = "198.51.100.7:1194";
@@ -209,6 +230,40 @@ describe("p2p", () => {
     expect(device.codes()).toEqual(["NEW_PEER", "START_VPN", "DEL_PEER", "NEW_PEER", "START_VPN"]);
   });
 
+  test("a read that was given up with an earlier transport ends nothing of the next", async () => {
+    const { dco, device, events, transport } = await p2pWithPeer();
+    // The driver is late with it: it ends after its transport has been followed by another.
+    const [late] = device.reads.splice(0, 1);
+    await transport.close();
+    const again = await dco.openTransport(p2p);
+    await dco.addPeer({ id: 6, transport: again });
+    late?.reject(cancelled());
+    await turns();
+    expect([again.closed, dco.closed]).toEqual([false, false]);
+    expect(ofType(events, "interface-removed")).toEqual([]);
+    expect(device.reads).toHaveLength(3);
+    device.failRead(64);
+    await turns();
+    expect(ofType(events, "peer-deleted").map(({ peer, reason }) => [peer, reason])).toEqual([
+      [5, "transport-closed"],
+      [6, "expired"],
+    ]);
+  });
+
+  test("a write that tells of a lost connection ends the transport; one that fails otherwise does not", async () => {
+    const { device, events, transport } = await p2pWithPeer();
+    const packet = Uint8Array.of(0x38, 1, 0, 0);
+    device.refuseWrite = refusal("socket", 1232, "ERROR_HOST_UNREACHABLE", "win32");
+    await expect(transport.send(packet)).rejects.toMatchObject({ code: "socket" });
+    await turns();
+    expect(transport.closed).toBe(false);
+    device.refuseWrite = refusal("socket", 1236, "ERROR_CONNECTION_ABORTED", "win32");
+    await expect(transport.send(packet)).rejects.toMatchObject({ code: "socket" });
+    await turns();
+    expect(transport.closed).toBe(true);
+    expect(ofType(events, "peer-deleted")).toMatchObject([{ peer: 5, reason: "transport-disconnect" }]);
+  });
+
   test("an adapter that is disabled under us ends the interface, once", async () => {
     const { dco, device, events, transport } = await p2pWithPeer();
     for (let n = 0; n < 3; n++) device.failRead(22);
@@ -228,6 +283,19 @@ describe("p2p", () => {
     expect([transport.closed, ofType(events, "peer-deleted")]).toEqual([false, []]);
   });
 
+  test("a peer whose routes cannot be set is not added, and none of them stays", async () => {
+    const { dco, adapter, routed } = await setUp("p2p");
+    const transport = await dco.openTransport(p2p);
+    adapter.refuse = new DcoError("permission", "not elevated");
+    const peer = { id: 5, transport, routes: ["192.168.5.0/24"] };
+    await expect(dco.addPeer(peer)).rejects.toMatchObject({ code: "permission" });
+    expect(routed).toEqual([
+      [5, ["192.168.5.0/24"]],
+      [5, []],
+    ]);
+    expect(await dco.peers()).toEqual([]);
+  });
+
   test("packets keep the order in which they were received, whichever read tells first", async () => {
     const { device, transport } = await p2pWithPeer();
     const [one, two] = device.reads.splice(0, 2);
@@ -243,6 +311,50 @@ describe("p2p", () => {
     await transport.close();
     expect(ofType(events, "peer-deleted")).toMatchObject([{ peer: 5, reason: "transport-closed" }]);
     expect(device.codes().filter((each) => each === "DEL_PEER")).toHaveLength(1);
+  });
+
+  test("a connection that is lost before it is a transport fails the opening, and the next may follow", async () => {
+    const { dco, device } = await setUp("p2p");
+    let connected = () => {};
+    device.connecting = new Promise((resolve) => {
+      connected = resolve;
+    });
+    const opening = dco.openTransport({ protocol: "tcp", remote });
+    await turns();
+    device.failRead(1236);
+    await turns();
+    connected();
+    await expect(opening).rejects.toMatchObject({ native: { number: 1236 } });
+    expect(device.codes()).toEqual(["NEW_PEER", "START_VPN", "DEL_PEER"]);
+    device.connecting = undefined;
+    const next = await dco.openTransport({ protocol: "tcp", remote });
+    expect([next.closed, device.reads.length]).toEqual([false, 3]);
+  });
+
+  test("a packet that comes before the transport is there is its first", async () => {
+    const { dco, device } = await setUp("p2p");
+    let connected = () => {};
+    device.connecting = new Promise((resolve) => {
+      connected = resolve;
+    });
+    const opening = dco.openTransport({ protocol: "tcp", remote });
+    await turns();
+    device.reads.shift()?.resolve({ address: undefined, data: Uint8Array.of(0x38, 1, 0, 0) });
+    await turns();
+    connected();
+    const reader = (await opening).packets();
+    expect((await reader.next()).value?.data[1]).toBe(1);
+  });
+
+  test("reads that fail at once, again and again, do not stop the program", async () => {
+    const { dco, device } = await setUp("p2p");
+    let reads = 0;
+    device.read = () => {
+      if (++reads > 1000) throw new Error("it reads without end");
+      return Promise.reject(refusal("system", 1450, "ERROR_NO_SYSTEM_RESOURCES", "win32"));
+    };
+    await expect(dco.openTransport(p2p)).rejects.toMatchObject({ native: { number: 1450 } });
+    expect(reads).toBeLessThan(10);
   });
 
   test("a connect that is aborted leaves no peer", async () => {
@@ -306,6 +418,20 @@ describe("multipeer", () => {
     expect(dco.capabilities.closeTransport).toBe(false);
   });
 
+  test("what a refused peer may leave in the driver's tables is taken out; what left nothing is not", async () => {
+    const { dco, device, transport } = await withPeers();
+    const another = { id: 6, transport, remote: "198.51.100.8:1194", vpn: { ipv4: "10.8.0.6" } };
+    device.refusePeer = refusal("exists", 8, "ERROR_NOT_ENOUGH_MEMORY", "win32");
+    await expect(dco.addPeer(another)).rejects.toMatchObject({ code: "exists" });
+    expect(device.log.at(-1)).toEqual(["MP_DEL_PEER", { peer: 6 }]);
+    device.refusePeer = refusal("exists", 5010, "ERROR_OBJECT_ALREADY_EXISTS", "win32");
+    await expect(dco.addPeer(another)).rejects.toMatchObject({ code: "exists" });
+    expect(device.log.at(-1)?.[0]).toBe("MP_NEW_PEER");
+    device.refusePeer = undefined;
+    await dco.addPeer(another);
+    expect((await dco.peers()).map(({ id }) => id)).toEqual([5, 6]);
+  });
+
   test("packets carry addresses, both ways", async () => {
     const { device, transport } = await withPeers();
     const from = { address: "203.0.113.9", port: 7 };
@@ -362,6 +488,25 @@ describe("multipeer", () => {
     expect(device.notifications).toHaveLength(1);
     await dco.openTransport(multipeer);
   });
+});
+
+test("what was created is removed also where the driver does not let go of the handle, which is told", async () => {
+  const { dco, device, adapter } = await setUp("p2p", true);
+  device.refuseClose = new DcoError("timeout", "the driver keeps it", { effect: "unknown" });
+  await expect(dco.close()).rejects.toMatchObject({ code: "timeout", effect: "unknown" });
+  expect(adapter.removed).toBe(true);
+});
+
+test("where the handle cannot be opened again the interface is over, and says so", async () => {
+  const { dco, device, events } = await setUp("multipeer");
+  device.refuseReset = new DcoError("timeout", "the driver keeps it", { effect: "unknown" });
+  const abort = new AbortController();
+  const opening = dco.openTransport({ ...multipeer, signal: abort.signal });
+  abort.abort();
+  await expect(opening).rejects.toMatchObject({ code: "aborted" });
+  await turns();
+  expect(events.map(({ type }) => type)).toEqual(["link", "unknown", "interface-removed", "closed"]);
+  expect(dco.closed).toBe(true);
 });
 
 test("neither mode forgets what the other can: the driver's capabilities are those of both", async () => {

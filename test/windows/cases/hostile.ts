@@ -25,7 +25,7 @@ const hostile = (name: string, run: () => Promise<void>): Case => ({
 const ROUNDS = 200;
 const KILLS = 8;
 const PENDING = 100;
-const MEASURE_MS = 3000;
+const MEASURE_MS = 1500;
 
 /** Starts a child, kills it some time after it is open, and waits until the driver has forgotten it. */
 async function killOne(name: string, delay: number, simulator: Simulator): Promise<void> {

@@ -21,7 +21,8 @@ void adapter_init(ADAPTER *adapter) {
   }
   ExInitializeFastMutex(&adapter->lock);
   LIST_ENTRY *lists[] = {&adapter->peers,  &adapter->routes, &adapter->packets,      &adapter->events,
-                         &adapter->reads, &adapter->connects, &adapter->notifications, &adapter->answers};
+                         &adapter->reads, &adapter->connects, &adapter->notifications, &adapter->answers,
+                         &adapter->kept};
   for (ULONG i = 0; i < ARRAYSIZE(lists); i++) InitializeListHead(lists[i]);
 }
 
@@ -65,6 +66,8 @@ void adapter_open(ADAPTER *adapter, FILE_OBJECT *file) {
 
 /* [1.3]: everything ends with the last close. */
 void adapter_close(ADAPTER *adapter, FILE_OBJECT *file) {
+  LARGE_INTEGER hold = {.QuadPart = -10000LL * InterlockedExchange(&adapter->hold_close, 0)};
+  if (hold.QuadPart != 0) KeDelayExecutionThread(KernelMode, FALSE, &hold);
   LIST_ENTRY done;
   InitializeListHead(&done);
   ExAcquireFastMutex(&adapter->lock);

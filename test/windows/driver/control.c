@@ -24,6 +24,7 @@ static NTSTATUS tell_state(ADAPTER *adapter, void *buffer, ULONG in, ULONG out, 
       .Mode = adapter->mode,
       .Connected = adapter->connected,
       .Enabled = adapter->enabled,
+      .Kept = count_list(&adapter->kept),
       .Version = adapter->version,
       .Local = adapter->local,
   };
@@ -116,6 +117,39 @@ static NTSTATUS tell_requests(ADAPTER *adapter, void *buffer, ULONG in, ULONG ou
   return STATUS_SUCCESS;
 }
 
+static NTSTATUS hold_close(ADAPTER *adapter, void *buffer, ULONG in, ULONG out, ULONG *answer, LIST_ENTRY *done) {
+  UNREFERENCED_PARAMETER(in);
+  UNREFERENCED_PARAMETER(out);
+  UNREFERENCED_PARAMETER(answer);
+  UNREFERENCED_PARAMETER(done);
+  InterlockedExchange(&adapter->hold_close, ((SIMULATOR_TIME *)buffer)->Time);
+  return STATUS_SUCCESS;
+}
+
+/* [4.9]: nothing happens while the system sleeps, and the clock has gone on when it wakes. */
+static NTSTATUS sleep(ADAPTER *adapter, void *buffer, ULONG in, ULONG out, ULONG *answer, LIST_ENTRY *done) {
+  UNREFERENCED_PARAMETER(in);
+  UNREFERENCED_PARAMETER(out);
+  UNREFERENCED_PARAMETER(answer);
+  UNREFERENCED_PARAMETER(done);
+  ULONGLONG slept = 1000ULL * (ULONG)((SIMULATOR_TIME *)buffer)->Time;
+  for (LIST_ENTRY *at = adapter->peers.Flink; at != &adapter->peers; at = at->Flink) {
+    PEER *peer = CONTAINING_RECORD(at, PEER, link);
+    peer->sent_at -= slept;
+    peer->received_at -= slept;
+  }
+  return STATUS_SUCCESS;
+}
+
+static NTSTATUS release_kept(ADAPTER *adapter, void *buffer, ULONG in, ULONG out, ULONG *answer, LIST_ENTRY *done) {
+  UNREFERENCED_PARAMETER(buffer);
+  UNREFERENCED_PARAMETER(in);
+  UNREFERENCED_PARAMETER(out);
+  UNREFERENCED_PARAMETER(answer);
+  finish_kept(adapter, done);
+  return STATUS_SUCCESS;
+}
+
 static const struct {
   ULONG code;
   ULONG in;
@@ -130,6 +164,9 @@ static const struct {
     {SIMULATOR_ENABLE, sizeof(SIMULATOR_SWITCH), 0, enable},
     {SIMULATOR_PEER, sizeof(SIMULATOR_PEER_QUERY), sizeof(SIMULATOR_PEER_REPLY), tell_peer},
     {SIMULATOR_REQUESTS, sizeof(INT32), sizeof(SIMULATOR_REQUEST), tell_requests},
+    {SIMULATOR_HOLD_CLOSE, sizeof(SIMULATOR_TIME), 0, hold_close},
+    {SIMULATOR_SLEEP, sizeof(SIMULATOR_TIME), 0, sleep},
+    {SIMULATOR_RELEASE, sizeof(INT32), 0, release_kept},
 };
 
 /* The caller completes the request. */

@@ -19,6 +19,9 @@
 #define SIMULATOR_ENABLE SIMULATOR_IOCTL(0x905)      /* in: SIMULATOR_SWITCH; the device's interface on or off */
 #define SIMULATOR_PEER SIMULATOR_IOCTL(0x906)        /* in: SIMULATOR_PEER_QUERY; out: SIMULATOR_PEER_REPLY */
 #define SIMULATOR_REQUESTS SIMULATOR_IOCTL(0x907)    /* in: number; out: SIMULATOR_REQUEST[], and forgets them */
+#define SIMULATOR_HOLD_CLOSE SIMULATOR_IOCTL(0x908)  /* in: SIMULATOR_TIME, ms; IRP_MJ_CLOSE of the next handle takes so long */
+#define SIMULATOR_SLEEP SIMULATOR_IOCTL(0x909)       /* in: SIMULATOR_TIME, s; as if the system had slept for so long */
+#define SIMULATOR_RELEASE SIMULATOR_IOCTL(0x90A)     /* in: number; ends what SIMULATOR_KEEP_CANCELLED has kept */
 
 /* An interface that Wine's SetupDi finds as well, by which tests tell adapters. */
 typedef struct {
@@ -38,6 +41,8 @@ typedef struct {
   int32_t Mode;
   int32_t Connected;
   int32_t Enabled;
+  /* Requests that were cancelled, and are kept all the same. */
+  int32_t Kept;
   OVPN_VERSION Version;
   /* Where the socket is bound; zeros without one. */
   OVPN_ADDRESS Local;
@@ -52,6 +57,9 @@ typedef struct {
 /* A packet does not wake the read that waits for it, only the next packet does: the defect of up to 2.8.3 [4.4], there
  * at every packet that it could happen to. */
 #define SIMULATOR_LOSE_WAKE_UPS 4u
+/* A pended request that is cancelled does not end until SIMULATOR_RELEASE: no defect that the sheets tell of, but what
+ * they say a client has to bear. */
+#define SIMULATOR_KEEP_CANCELLED 8u
 
 typedef struct {
   int32_t Adapter;
@@ -80,6 +88,11 @@ typedef struct {
   int32_t Adapter;
   int32_t Enabled;
 } SIMULATOR_SWITCH;
+
+typedef struct {
+  int32_t Adapter;
+  int32_t Time;
+} SIMULATOR_TIME;
 
 typedef struct {
   int32_t Adapter;

@@ -1,4 +1,4 @@
-/* Keys: which are taken and where they go. What they do is in data.c. */
+/* Keys: which are taken and where they go. Nothing is encrypted with them. */
 #include "simulator.h"
 
 static NTSTATUS check_length(const ADAPTER *adapter, const OVPN_KEY_DIRECTION *key, INT32 cipher) {

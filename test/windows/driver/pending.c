@@ -12,7 +12,10 @@ static void cancel(DEVICE_OBJECT *device, IRP *irp) {
   ExAcquireFastMutex(&adapter->lock);
   /* take_pending has made an empty list of it where it came first. */
   RemoveEntryList(&irp->Tail.Overlay.ListEntry);
+  BOOLEAN kept = (adapter->flags & SIMULATOR_KEEP_CANCELLED) != 0;
+  if (kept) InsertTailList(&adapter->kept, &irp->Tail.Overlay.ListEntry);
   ExReleaseFastMutex(&adapter->lock);
+  if (kept) return;
   irp->IoStatus.Status = STATUS_CANCELLED;
   irp->IoStatus.Information = 0;
   IoCompleteRequest(irp, IO_NO_INCREMENT);
@@ -47,6 +50,13 @@ void finish(LIST_ENTRY *done, IRP *irp, NTSTATUS status, ULONG_PTR information) 
 void finish_pending(LIST_ENTRY *queue, LIST_ENTRY *done, NTSTATUS status) {
   IRP *irp;
   while ((irp = take_pending(queue)) != NULL) finish(done, irp, status, 0);
+}
+
+void finish_kept(ADAPTER *adapter, LIST_ENTRY *done) {
+  while (!IsListEmpty(&adapter->kept)) {
+    IRP *irp = CONTAINING_RECORD(RemoveHeadList(&adapter->kept), IRP, Tail.Overlay.ListEntry);
+    finish(done, irp, STATUS_CANCELLED, 0);
+  }
 }
 
 void complete_all(LIST_ENTRY *done) {

@@ -95,6 +95,11 @@ typedef struct {
   /* NEW_PEER over TCP, at most one. */
   LIST_ENTRY connects;
 
+  /* Cancelled ones, see SIMULATOR_KEEP_CANCELLED. */
+  LIST_ENTRY kept;
+  /* Milliseconds that the next close takes. */
+  volatile LONG hold_close;
+
   /* Requests whose answer is on its way. */
   LIST_ENTRY answers;
   PIO_WORKITEM worker;
@@ -160,6 +165,8 @@ LONG count_list(const LIST_ENTRY *list);
 void finish(LIST_ENTRY *done, IRP *irp, NTSTATUS status, ULONG_PTR information);
 /* All that wait on a queue. */
 void finish_pending(LIST_ENTRY *queue, LIST_ENTRY *done, NTSTATUS status);
+/* What was kept although it was cancelled. */
+void finish_kept(ADAPTER *adapter, LIST_ENTRY *done);
 /* Without the lock. */
 void complete_all(LIST_ENTRY *done);
 
