@@ -119,10 +119,12 @@ export const takeoverCases = group("adopt", [
       const ids = Array.from({ length: 40 }, (_, at) => at + 2);
       for (const added of await dco.addPeers(ids.map(peer))) assert.equal(added.ok, true);
       const second = new Recorder(dco);
+      // A peer that ovpn-dco-v2 adds to an interface that is going keeps `ip link del` for ever: see docs/linux.md.
+      const more = world.driver.info.backend === "linux-legacy" ? [] : ids.map((id) => peer(id + 300));
       const calls = [
         dco.removePeers(ids.slice(0, 10)),
         dco.installKeys(ids.map((each) => ({ peer: each, key: freshKey() }))),
-        dco.addPeers(ids.map((id) => peer(id + 300))),
+        dco.addPeers(more),
         dco.configure({ mtu: 1300 }),
         dco.linkUp({ signal: AbortSignal.timeout(15_000) }),
         dco.peers(),
