@@ -222,7 +222,7 @@ function members(stack: Stack): string[] {
 
 function setDescription(stack: Stack, name: string, description: string): void {
   const bytes = Buffer.from(`${description}\0`, "latin1");
-  stack.ioctl(SIOCSIFDESCR, ifreqBuffer(name, bytes.length, stack.system.ffi.addressOf(bytes)));
+  stack.ioctl(SIOCSIFDESCR, ifreqBuffer(name, bytes.length, stack.system.ffi.addressOf(bytes)), bytes);
 }
 
 function readDescription(stack: Stack, name: string): string | undefined {
@@ -243,7 +243,7 @@ function rename(stack: Stack, from: string, to: string): string {
   const bytes = Buffer.alloc(NAME_BYTES);
   bytes.write(to, "latin1");
   try {
-    stack.ioctl(SIOCSIFNAME, ifreqPointer(from, stack.system.ffi.addressOf(bytes)));
+    stack.ioctl(SIOCSIFNAME, ifreqPointer(from, stack.system.ffi.addressOf(bytes)), bytes);
   } catch (error) {
     if (!isErrno(error, "EEXIST")) throw error;
     throw new DcoError("exists", `there is an interface ${to} already`, { effect: "none", cause: error });

@@ -49,6 +49,8 @@ export class Stack {
   #control6: number | undefined;
   #routes: number | undefined;
   readonly #listeners = new Set<LinkListener>();
+  /** See `ioctl`. */
+  readonly #pointedAt = new Set<Uint8Array>();
   #stopListening: (() => void) | undefined;
   users = 0;
 
@@ -68,8 +70,17 @@ export class Stack {
     else this.system.posix.bind(fd, address);
   };
 
-  ioctl(request: number, argument: Uint8Array): void {
-    this.system.posix.ioctl(this.#control, request, argument);
+  /**
+   * @param pointedAt bytes whose address is in the argument, where nobody reads them afterwards: a collector of garbage
+   *   does not see an address, and would free them before the call
+   */
+  ioctl(request: number, argument: Uint8Array, pointedAt?: Uint8Array): void {
+    if (pointedAt) this.#pointedAt.add(pointedAt);
+    try {
+      this.system.posix.ioctl(this.#control, request, argument);
+    } finally {
+      if (pointedAt) this.#pointedAt.delete(pointedAt);
+    }
   }
 
   /** As `ioctl`, on a pool thread. */

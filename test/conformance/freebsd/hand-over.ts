@@ -45,14 +45,18 @@ export function createHandOver(ffi: Ffi): HandOver {
   const sendmsg = libc.func("sendmsg", "isize", ["i32", "buffer", "i32"], { errno: true });
   const recvmsg = libc.func("recvmsg", "isize", ["i32", "buffer", "i32"], { errno: true });
 
-  /** struct msghdr with one piece of data. */
-  const header = (iov: Buffer, data: Uint8Array, control: Buffer | undefined): Buffer => {
+  // Used again and again, so that they are there when the kernel follows the addresses: a collector of garbage sees none.
+  const iov = Buffer.alloc(16);
+  const control = Buffer.alloc(CONTROL_BYTES);
+
+  /** struct msghdr with one piece of data, which the caller has to keep, and with room for a descriptor. */
+  const header = (data: Uint8Array, hasControl: boolean): Buffer => {
     iov.writeBigUInt64LE(ffi.addressOf(data), 0);
     iov.writeBigUInt64LE(BigInt(data.length), 8);
     const bytes = Buffer.alloc(48);
     bytes.writeBigUInt64LE(ffi.addressOf(iov), 16);
     bytes.writeInt32LE(1, 24);
-    if (control) {
+    if (hasControl) {
       bytes.writeBigUInt64LE(ffi.addressOf(control), 32);
       bytes.writeUInt32LE(control.length, 40);
     }
@@ -69,22 +73,17 @@ export function createHandOver(ffi: Ffi): HandOver {
       return [ours, theirs];
     },
     send(channel, data, fd) {
-      const control = Buffer.alloc(CONTROL_BYTES);
       control.writeUInt32LE(CONTROL_LENGTH, 0);
       control.writeInt32LE(SOL_SOCKET, 4);
       control.writeInt32LE(SCM_RIGHTS, 8);
       control.writeInt32LE(fd ?? 0, 16);
-      const sent = sendmsg(
-        channel,
-        header(Buffer.alloc(16), data, fd === undefined ? undefined : control),
-        0,
-      );
+      const sent = sendmsg(channel, header(data, fd !== undefined), 0);
       if (sent !== data.length) throw new Error(`sendmsg: ${sent}`);
     },
     receive(channel, size) {
       const data = Buffer.alloc(size);
-      const control = Buffer.alloc(CONTROL_BYTES);
-      const message = header(Buffer.alloc(16), data, control);
+      control.fill(0);
+      const message = header(data, true);
       const received = recvmsg(channel, message, MSG_CMSG_CLOEXEC);
       if (received < 0) throw new Error(`recvmsg: ${received}`);
       const hasFd = message.readUInt32LE(40) >= CONTROL_LENGTH && control.readInt32LE(8) === SCM_RIGHTS;
