@@ -33,6 +33,8 @@ const app = await Application.bootstrap({
   // The type of a parameter that only the project's own tests give.
   intentionallyNotExported: ["DatagramSockets"],
   hideGenerator: true,
+  // Links to the sources would need a remote that is known to git, which a checkout need not have.
+  disableSources: true,
   out: OUT,
 });
 const project = await app.convert();

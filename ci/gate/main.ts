@@ -9,6 +9,7 @@ import {
   broken,
   legacyBehaviour,
   packageCheck,
+  prepareMachines,
   type SuiteResult,
   staticChecks,
   unitTests,
@@ -35,6 +36,9 @@ const names = Object.keys(titles) as SuiteName[];
 
 /** Those in virtual machines run at the same time. */
 const IN_MACHINES: readonly SuiteName[] = ["vm", "legacy"];
+
+/** Those in which time is measured: nothing else is done meanwhile. */
+const MEASURE_TIME: readonly SuiteName[] = ["userspace", "wine"];
 
 /** What the design names and no suite covers yet. */
 const outOfScope = [
@@ -118,7 +122,12 @@ function count(name: SuiteName, { result, seconds }: { result: Ran; seconds: num
 
 for (const name of names.filter((each) => !only.includes(each)))
   notRun.push(`${titles[name]}: left out by --only`);
+const preparing =
+  whyNoMachine() === undefined
+    ? prepareMachines(only.includes("vm") ? kernel : undefined, only.includes("legacy"))
+    : undefined;
 for (const name of names.filter((each) => only.includes(each) && !IN_MACHINES.includes(each))) {
+  if (MEASURE_TIME.includes(name)) await preparing;
   console.log(`\n== ${titles[name]}`);
   count(name, await timed(name, console.log));
 }

@@ -42,6 +42,8 @@ const SOCKET_GROUPS = ["control packets", "float", "protection", "statistics", "
 
 const ALL_WINDOWS_CASES = [...windowsRequestCases, ...windowsCases, ...windowsEndCases];
 
+const TCP_VARIANT: Variant = { name: "over TCP", protocol: "tcp" };
+
 /** Random sequences against the kernel: about half a minute's worth where the machine is emulated. */
 const MODEL_SEQUENCES = 15;
 
@@ -88,17 +90,17 @@ function rounds(subject: string, eventTransport: string): Round[] {
     cases,
     variant: variant.name,
   });
+  const overTcp = ALL_CASES.filter((each) => each.overTcp);
   if (eventTransport !== "auto") {
     if (eventTransport !== "netlink" && eventTransport !== "ffi") throw new Error(USAGE);
-    return [round(eventTransport, ALL_CASES)];
+    return [round(eventTransport, ALL_CASES), round(eventTransport, overTcp, TCP_VARIANT)];
   }
   // What depends on how events are got, or on what carries the packets, is run a second time.
   const events = ALL_CASES.filter((each) => EVENT_GROUPS.includes(each.group));
-  const tcp = ALL_CASES.filter((each) => each.overTcp);
   return [
     round("netlink", [...ALL_CASES, ...modelCases(true, MODEL_SEQUENCES)]),
     round("ffi", events, { name: "events by ffi" }),
-    round("netlink", tcp, { name: "over TCP", protocol: "tcp" }),
+    round("netlink", overTcp, TCP_VARIANT),
     // The kernel's module at the server.
     mixedRound("clients", "udp", "tun", tunCases),
     mixedRound("clients", "tcp", "tun", tunCases),
