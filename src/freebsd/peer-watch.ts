@@ -5,8 +5,9 @@
 
 /** How often the kernel is asked; less often where the answer takes long. */
 const PERIOD_MS = 1000;
-/** How much longer than the answer takes. */
+/** How much longer than the answer takes, and the most. */
 const PATIENCE = 50;
+const MOST_MS = 10_000;
 
 /** Asks until it is stopped. It does not keep the process alive. */
 export class PeerWatch {
@@ -47,13 +48,15 @@ export class PeerWatch {
     } catch {
       // The interface is gone, or a right: others tell.
     }
-    this.#wait(Math.max(PERIOD_MS, PATIENCE * (performance.now() - began)));
+    const patience = Math.min(MOST_MS, PATIENCE * (performance.now() - began));
+    // Who is missing is missed for sure soon.
+    this.#wait(this.#missing.size > 0 ? PERIOD_MS : Math.max(PERIOD_MS, patience));
   }
 
   #compare(there: ReadonlySet<number>): void {
     const missing = [...this.#known].filter((id) => !there.has(id));
     const again = missing.filter((id) => this.#missing.has(id));
-    this.#missing = new Set(missing);
+    this.#missing = new Set(missing.filter((id) => !this.#missing.has(id)));
     for (const id of again) this.#gone(id);
   }
 }

@@ -43,3 +43,37 @@ test("a kernel that does not answer is asked again, and nobody is gone for that"
   watch.stop();
   expect([asked, gone]).toEqual([3, []]);
 });
+
+test("answers that take long make the questions rarer, up to ten seconds; who is missing is asked for after one", () => {
+  const known = new Set([1]);
+  const there = new Set([1]);
+  const gone: number[] = [];
+  const clock = performance.now.bind(performance);
+  let asked = 0;
+  let takes = 0;
+  let slept = 0;
+  const spy = vi.spyOn(performance, "now").mockImplementation(() => clock() + slept);
+  const ask = () => {
+    asked++;
+    slept += takes;
+    return there;
+  };
+  const after = (milliseconds: number) => {
+    vi.advanceTimersByTime(milliseconds);
+    return [asked, gone.length];
+  };
+  const watch = new PeerWatch(ask, known, (id) => gone.push(id));
+  expect(after(1000)).toEqual([1, 0]);
+  takes = 100;
+  expect(after(1000)).toEqual([2, 0]);
+  expect(after(4900)).toEqual([2, 0]);
+  takes = 60_000;
+  expect(after(200)).toEqual([3, 0]);
+  there.clear();
+  expect(after(9900)).toEqual([3, 0]);
+  expect(after(200)).toEqual([4, 0]);
+  expect(after(900)).toEqual([4, 0]);
+  expect(after(200)).toEqual([5, 1]);
+  watch.stop();
+  spy.mockRestore();
+});
