@@ -66,7 +66,10 @@ export class OvpnKeys {
   list(peer: number, ask: () => unknown): KeyInfo[] | undefined {
     const { target, codec } = this.#requests;
     const { keyGet, decodeKey } = codec;
-    if (!keyGet || !decodeKey) return undefined;
+    if (!keyGet || !decodeKey) {
+      ask();
+      return undefined;
+    }
     const keys: KeyInfo[] = [];
     for (const slot of ["primary", "secondary"] as const) {
       try {
