@@ -70,9 +70,9 @@ test("answers that take long make the questions rarer, up to ten seconds; who is
   takes = 60_000;
   expect(after(200)).toEqual([3, 0]);
   there.clear();
-  expect(after(9900)).toEqual([3, 0]);
+  expect(after(9800)).toEqual([3, 0]);
   expect(after(200)).toEqual([4, 0]);
-  expect(after(900)).toEqual([4, 0]);
+  expect(after(800)).toEqual([4, 0]);
   expect(after(200)).toEqual([5, 1]);
   watch.stop();
   spy.mockRestore();
