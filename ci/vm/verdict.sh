@@ -26,6 +26,8 @@ WARNING: [^\n]* at include/net/ip_tunnels[.]h
 ovpn_udp_send_skb.*[[]ovpn_dco_v2[]]
 WARNING: [^\n]*inet_sock_destruct
 Modules linked in:[^\n]* ovpn[ \r\n]
+WARNING: [^\n]*ovpn_tcp_poll
+epoll_wait
 '
 
 # Prints the console without them.
