@@ -11,6 +11,7 @@
 import { fstatSync } from "node:fs";
 import type * as Koffi from "koffi";
 import { describeError, unsupported } from "../core/errors.ts";
+import { closeAtExit, forgetAtExit } from "./at-exit.ts";
 import { errnoError } from "./errno.ts";
 import type { FdWatcher, Ffi, NativeFunction, WatchOptions } from "./types.ts";
 import { THIS_PROCESS } from "./types.ts";
@@ -27,20 +28,6 @@ const FREEBSD_F_DUPFD_CLOEXEC = 17;
 
 /** The longest pause before a socket that keeps having an error is watched again. */
 const LONGEST_PAUSE_MS = 64;
-
-/** Those that are open, with their handles. */
-const watchers = new Set<Watcher>();
-
-let hasExitListener = false;
-
-/** At its end the event loop turns once more, without JavaScript: what is ready then would abort the process. */
-function closeAllAtExit(): void {
-  if (hasExitListener) return;
-  hasExitListener = true;
-  process.once("exit", () => {
-    for (const watcher of watchers) watcher.close();
-  });
-}
 
 interface Descriptors {
   /** A duplicate that libuv can watch. */
@@ -83,8 +70,8 @@ class Watcher implements FdWatcher {
     this.#fd = descriptors.duplicate(fd);
     this.#onReadable = onReadable;
     this.#options = options;
-    watchers.add(this);
-    closeAllAtExit();
+    // Which also keeps the handle referenced.
+    closeAtExit(this);
     try {
       this.#arm();
     } catch (error) {
@@ -96,7 +83,7 @@ class Watcher implements FdWatcher {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    watchers.delete(this);
+    forgetAtExit(this);
     clearImmediate(this.#immediate);
     clearTimeout(this.#timer);
     this.#disarm();

@@ -95,7 +95,12 @@ export class LinuxBackend implements BackendDriver {
         const kind = existing.kind === this.#kind ? "" : ` (of kind ${existing.kind ?? "none"})`;
         throw new DcoError("exists", `there is an interface ${name} already${kind}`, { effect: "none" });
       }
-      return this.#interface(context, await createModeLink(context, this.#kind, mode, name), mode, true);
+      return this.#interface(
+        context,
+        await createModeLink(context, this.#module.codec, mode, name),
+        mode,
+        true,
+      );
     });
   }
 

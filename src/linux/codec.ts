@@ -42,6 +42,8 @@ export interface ModuleCodec {
   readonly sockets: "framed" | "streamed";
   /** It answers the removal of a peer after it has let go of it, which takes long; else a work queue does that later. */
   readonly releasesAtOnce: boolean;
+  /** The kernel may merge packets that come out of a tunnel (GRO): see docs/linux.md. */
+  readonly mergesReceived: boolean;
 
   peerNew(builder: MessageBuilder, target: OvpnTarget, sequence: number, peer: NewPeer): void;
   peerSet(builder: MessageBuilder, target: OvpnTarget, sequence: number, settings: PeerSettings): void;

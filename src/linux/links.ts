@@ -7,6 +7,7 @@ import type { NetworkContext } from "../netlink/context.ts";
 import { RTNL_FORMAT } from "../netlink/formats.ts";
 import { createLink, isLinkUp } from "../netlink/links.ts";
 import { ownAlias, ownerOf } from "../netlink/owner.ts";
+import type { ModuleCodec } from "./codec.ts";
 
 /** Values of IFLA_OVPN_MODE. */
 const MODES: readonly InterfaceMode[] = ["p2p", "multipeer"];
@@ -16,10 +17,13 @@ export function linkMode(link: LinkInfo): InterfaceMode | undefined {
   return link.ovpnMode === undefined ? undefined : MODES[link.ovpnMode];
 }
 
-/** Creates a link of a kind of ours with our marker. Errors: `exists`, `permission`. */
+/** So small that no packets are merged. */
+const GRO_OFF = 1;
+
+/** Creates a link of a module with our marker. Errors: `exists`, `permission`. */
 export function createModeLink(
   context: NetworkContext,
-  kind: string,
+  { linkKind: kind, mergesReceived }: Pick<ModuleCodec, "linkKind" | "mergesReceived">,
   mode: InterfaceMode,
   name: string | undefined,
 ): Promise<LinkInfo> {
@@ -27,7 +31,8 @@ export function createModeLink(
     const link = { name: born, kind, ovpnMode: MODES.indexOf(mode) };
     return context.rtnlLanes.request(RTNL_FORMAT, (to, seq) => newLink(to, seq, link));
   };
-  return createLink(context, kind, make, { name: name ?? "ovpn%d" });
+  const groMaxSize = mergesReceived ? undefined : GRO_OFF;
+  return createLink(context, kind, make, { name: name ?? "ovpn%d", groMaxSize });
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 import { readdirSync, readlinkSync } from "node:fs";
 import { DcoError } from "../core/errors.ts";
+import { closeAtExit, forgetAtExit } from "../ffi/at-exit.ts";
 import type { FdWatcher, Ffi } from "../ffi/index.ts";
 import type { Posix } from "../ffi/posix.ts";
 import { requireNative } from "../ffi/require.ts";
@@ -172,14 +173,17 @@ function openByPackage(posix: Posix, options: EventSocketOptions, Raw: RawSocket
     });
     socket.addMembership(options.group);
     socket.unref();
-    return {
+    const opened: EventSocket = {
       transport: "netlink",
       close: () => {
         if (closed) return;
         closed = true;
+        forgetAtExit(opened);
         socket.close();
       },
     };
+    closeAtExit(opened);
+    return opened;
   } catch (error) {
     socket.close();
     throw error;

@@ -23,6 +23,7 @@ export const LEGACY_CODEC: ModuleCodec = {
   kind: LEGACY_KIND,
   sockets: "streamed",
   releasesAtOnce: false,
+  mergesReceived: false,
   peerNew: newPeer,
   peerSet: setPeer,
   peerGet: getPeer,

@@ -27,6 +27,7 @@ export const OVPN_CODEC: ModuleCodec = {
   kind: OVPN_KIND,
   sockets: "framed",
   releasesAtOnce: true,
+  mergesReceived: true,
   peerNew,
   peerSet,
   peerGet,

@@ -62,6 +62,7 @@ export const LINK = {
   extMask: { number: 29, type: "u32" },
   carrier: { number: 33, type: "u8" },
   linkNetnsid: { number: 37, type: "s32" },
+  groMaxSize: { number: 58, type: "u32" },
 } as const satisfies AttributeTable;
 
 /** For `attributePath` of link requests; inside of `info.data` it knows the attributes of ovpn. */
@@ -103,6 +104,8 @@ export interface LinkChange {
   /** Move it to the network namespace of an open descriptor, or of a process. */
   readonly netnsFd?: number | undefined;
   readonly netnsPid?: number | undefined;
+  /** Bytes of the largest packet that received ones are merged to; Linux before 5.19 passes over it. */
+  readonly groMaxSize?: number | undefined;
 }
 
 /** Which link a request is about. */
@@ -172,6 +175,7 @@ export function setLink(
   if (change.alias !== undefined) builder.data(LINK.alias.number, Buffer.from(change.alias));
   if (change.netnsFd !== undefined) builder.u32(LINK.netnsFd.number, change.netnsFd);
   if (change.netnsPid !== undefined) builder.u32(LINK.netnsPid.number, change.netnsPid);
+  if (change.groMaxSize !== undefined) builder.u32(LINK.groMaxSize.number, change.groMaxSize);
   builder.endMessage();
 }
 

@@ -132,6 +132,21 @@ export const killedCases = group("faults", [
   },
   {
     ...LINUX_ONLY,
+    name: "a process ends as it should though the kernel tells it of something in its last moment",
+    timeoutMs: 400_000,
+    async run(world) {
+      const { server, driver } = world;
+      for (const eventTransport of ["netlink", "ffi"]) {
+        const child = new Child(world, server, "exit", { name: `dk-${eventTransport}`, eventTransport });
+        await child.told("created");
+        assert.deepEqual(await child.end(eventTransport), { code: 0, signal: null }, child.stderr);
+      }
+      const left = await driver.cleanUp(server.extras);
+      assert.deepEqual(left.map(({ name }) => name).sort(), ["dk-ffi", "dk-netlink"]);
+    },
+  },
+  {
+    ...LINUX_ONLY,
     name: "a killed process that its parent has not taken note of is dead",
     timeoutMs: 120_000,
     async run(world) {

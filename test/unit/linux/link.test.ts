@@ -10,7 +10,7 @@ import {
 } from "../../../src/netlink/codec/link.ts";
 import type { NetlinkMessage } from "../../../src/netlink/codec/message.ts";
 import { parseDatagram } from "../../../src/netlink/codec/message.ts";
-import { answersOf, builtMessage, CAPTURED, endOf, objects } from "./support.ts";
+import { answersOf, built, builtMessage, CAPTURED, endOf, objects } from "./support.ts";
 
 const { index } = CAPTURED;
 
@@ -112,6 +112,10 @@ describe("links", () => {
       name: "new0",
       alias: "é",
     });
+    // u32 number 58, as include/uapi/linux/if_link.h has it.
+    const merging = Buffer.from("08003a0001000000", "hex");
+    expect(built((b) => setLink(b, 1, 9, { groMaxSize: 1 })).includes(merging)).toBe(true);
+    expect(built((b) => setLink(b, 1, 9, change)).includes(merging.subarray(0, 4))).toBe(false);
     const byName = decodeLink(
       builtMessage((b) => setLink(b, 1, { name: "d0" }, { alias: "mine", up: true })),
     );
