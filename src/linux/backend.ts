@@ -116,7 +116,7 @@ export class LinuxBackend implements BackendDriver {
   listInterfaces(extras: Extras): Promise<InterfaceInfo[]> {
     return this.#within(extras, async (context) => {
       const links = await listLinks(context, this.#kind);
-      return links.map((link) => ({ ...link, mode: link.mode ?? this.#askedMode(context, link.index) }));
+      return links.map((link) => ({ ...link, mode: link.mode ?? this.#modeIfAllowed(context, link.index) }));
     });
   }
 
@@ -169,7 +169,17 @@ export class LinuxBackend implements BackendDriver {
     });
   }
 
-  /** Of a link that does not tell its mode: by how a request is refused. Undefined without the right to ask. */
+  /** As `#askedMode`; undefined without the right to ask as well. */
+  #modeIfAllowed(context: NamespaceContext, ifindex: number): InterfaceMode | undefined {
+    try {
+      return this.#askedMode(context, ifindex);
+    } catch (error) {
+      if (DcoError.is(error) && error.code === "permission") return undefined;
+      throw error;
+    }
+  }
+
+  /** Of a link that does not tell its mode: by how a request is refused. Undefined if it is gone. */
   #askedMode({ genl }: NamespaceContext, ifindex: number): InterfaceMode | undefined {
     const { codec, family } = this.#module;
     try {
@@ -178,7 +188,7 @@ export class LinuxBackend implements BackendDriver {
       const refusal = DcoError.is(error) ? error.native?.name : undefined;
       if (refusal === "EINVAL") return "multipeer";
       if (refusal === "ENOTSOCK") return "p2p";
-      if (refusal !== "EPERM" && refusal !== "ENODEV") throw error;
+      if (refusal !== "ENODEV") throw error;
     }
     return undefined;
   }
