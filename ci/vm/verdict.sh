@@ -38,10 +38,15 @@ without_known() {
       for (i = 2; i < lines; i += 2) { where[++known] = line[i]; trace[known] = line[i + 1] }
     }
     function is_known(text, i) {
+      if (text ~ /BUG: |Oops: |panic/) return 0
       for (i = 1; i <= known; i++) if (text ~ where[i] && text ~ trace[i]) return 1
       return 0
     }
-    /\[ cut here \]/ { block = $0; next }
+    # Not every console has the line that cuts. A warning without an end is as it is.
+    /\[ cut here \]/ || /WARNING: / {
+      if (block ~ /WARNING: /) { print block; block = "" }
+      if (block == "") { block = $0; next }
+    }
     block != "" {
       block = block "\n" $0
       if (!/end trace/) next
