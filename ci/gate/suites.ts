@@ -167,13 +167,13 @@ export async function legacyBehaviour(print: Print): Promise<SuiteResult> {
   const ended = await runInMachine({
     kernel: LEGACY_KERNEL,
     legacy: true,
-    arguments: ["--groups", LEGACY_GROUPS.join(), "--event-transport", "netlink"],
+    arguments: ["--groups", LEGACY_GROUPS.join()],
     seconds: 1500,
     onLine: (line) => counted.read(line),
     onErrorLine: print,
   });
   const { omitted = [], ...result } = counted.result(ended);
-  const others = `the other groups of cases, and events by ffi, which npm run test:kernels -- legacy runs (run: ${LEGACY_GROUPS.join(", ")})`;
+  const others = `the other groups of cases, which npm run test:kernels -- legacy runs (run: ${LEGACY_GROUPS.join(", ")})`;
   return { ...result, omitted: [...omitted, others] };
 }
 
