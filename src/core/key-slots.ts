@@ -41,7 +41,9 @@ export class KeySlots {
   }
 
   all(): KeyInfo[] {
-    return [this.primary, this.secondary].filter((key) => key !== undefined);
+    const { primary, secondary } = this;
+    if (primary === undefined) return secondary === undefined ? [] : [secondary];
+    return secondary === undefined ? [primary] : [primary, secondary];
   }
 
   set(key: KeyInfo): void {

@@ -306,7 +306,7 @@ export class OvpnInterface implements BackendInterface {
     this.#peers.set(id, now);
     if (now.routes.length === 0 && known.routes.length === 0) return;
     if (!routes && !request.vpn4 && !request.vpn6) return;
-    const [peer] = this.#requests.ask(
+    const peer = this.#requests.ask(
       (to, seq) => this.#codec.peerGet(to, this.#target, seq, id),
       this.#codec.decodePeer,
     );
@@ -347,7 +347,7 @@ export class OvpnInterface implements BackendInterface {
   }
 
   peer(id: number): BackendPeer {
-    const [peer] = this.#requests.ask(
+    const peer = this.#requests.ask(
       (to, seq) => this.#codec.peerGet(to, this.#target, seq, id),
       (message) => this.#peerOf(message),
     );
@@ -389,10 +389,7 @@ export class OvpnInterface implements BackendInterface {
     for (const id of before) {
       if (found.has(id)) continue;
       try {
-        const [item] = this.#requests.ask(
-          (to, seq) => this.#codec.peerGet(to, this.#target, seq, id),
-          decode,
-        );
+        const item = this.#requests.ask((to, seq) => this.#codec.peerGet(to, this.#target, seq, id), decode);
         if (item) found.set(id, item);
       } catch (error) {
         if (!DcoError.is(error) || error.code !== "not-found") throw error;

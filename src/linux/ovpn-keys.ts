@@ -73,7 +73,7 @@ export class OvpnKeys {
     const keys: KeyInfo[] = [];
     for (const slot of ["primary", "secondary"] as const) {
       try {
-        const [key] = this.#requests.ask((to, seq) => keyGet(to, target, seq, peer, slot), decodeKey);
+        const key = this.#requests.ask((to, seq) => keyGet(to, target, seq, peer, slot), decodeKey);
         if (key) keys.push({ slot, id: key.keyId, cipher: key.cipher === "none" ? undefined : key.cipher });
       } catch (error) {
         // ENOENT for an empty slot as for an unknown peer: the text tells, and where it does not, peer-get does.

@@ -51,10 +51,10 @@ export class OvpnRequests {
     }
   }
 
-  /** The same, with what `decode` makes of the answer. */
-  ask<T>(build: Build, decode: Decode<T>): T[] {
+  /** The same, with what `decode` makes of the answer, which is one message. */
+  ask<T>(build: Build, decode: Decode<T>): T | undefined {
     try {
-      const answer = this.#context.genl.request(this.#format, build, decode);
+      const answer = this.#context.genl.get(this.#format, build, decode);
       if (this.#right === "unknown") this.#right = "had";
       return answer;
     } catch (error) {

@@ -16,7 +16,8 @@ import { MessageBuilder } from "./codec/builder.ts";
 import { NLM_F_ACK, NLMSG_ERROR } from "./codec/constants.ts";
 import { describeDatagram } from "./codec/describe.ts";
 import { attributePath } from "./codec/extack.ts";
-import { isInterrupted, type NetlinkMessage, parseDatagram } from "./codec/message.ts";
+import { isInterrupted, type NetlinkMessage, parseMessages } from "./codec/message.ts";
+import { regionOf } from "./codec/region.ts";
 import type { FamilyFormat } from "./formats.ts";
 
 const AF_NETLINK = 16;
@@ -82,6 +83,7 @@ export class NetlinkSocket {
   readonly #background: BackgroundSender | undefined;
   readonly #builder = new MessageBuilder();
   readonly #buffer = Buffer.alloc(RECEIVE_BYTES);
+  readonly #region = regionOf(this.#buffer);
   /** The same bytes as words of this machine, which is a little-endian one (see builder.ts). */
   readonly #words = new Uint32Array(this.#buffer.buffer, this.#buffer.byteOffset, RECEIVE_BYTES / 4);
   #sequence = 0;
@@ -253,8 +255,34 @@ export class NetlinkSocket {
       if (this.#isPlainAck(size, sequence)) return;
       // All else is told by the way of every answer.
       const answer = new Answer<never>(undefined);
-      if (this.#read(this.#buffer.subarray(0, size), format, sequence, answer)) return;
+      if (this.#read(size, format, sequence, answer)) return;
       while (!this.#receivePart(format, sequence, answer));
+    } finally {
+      this.#builder.wipe();
+    }
+  }
+
+  /**
+   * Makes one request that is answered by one message, and by an acknowledgement only if it is refused.
+   *
+   * @returns what `decode` made of the message
+   * @throws as `request`
+   */
+  get<T>(format: FamilyFormat, build: Build, decode: Decode<T>): T | undefined {
+    const sequence = this.#build(build);
+    try {
+      this.#builder.clearFlagsOfLast(NLM_F_ACK);
+      this.#checkSent(this.#posix.send(this.fd, this.#begin(format), 0));
+      for (;;) {
+        for (const message of parseMessages(this.#region, this.#receiveSome(format))) {
+          // What is left of an earlier request that was given up.
+          if (message.sequence !== sequence) continue;
+          if (!isAcknowledgement(message)) return decode(message);
+          const ack = decodeAcknowledgement(message);
+          if (ack.errno !== 0) throw this.#refusal(format, ack);
+          return undefined;
+        }
+      }
     } finally {
       this.#builder.wipe();
     }
@@ -281,11 +309,12 @@ export class NetlinkSocket {
 
   /** Reads one datagram. True after the acknowledgement. */
   #receivePart<T>(format: FamilyFormat, sequence: number, answer: Answer<T>): boolean {
-    return this.#read(this.#receiveDatagram(format), format, sequence, answer);
+    return this.#read(this.#receiveSome(format), format, sequence, answer);
   }
 
-  #read<T>(datagram: Buffer, format: FamilyFormat, sequence: number, answer: Answer<T>): boolean {
-    for (const message of parseDatagram(datagram)) {
+  /** Reads what was received: so many bytes. */
+  #read<T>(size: number, format: FamilyFormat, sequence: number, answer: Answer<T>): boolean {
+    for (const message of parseMessages(this.#region, size)) {
       // What is left of an earlier request that was given up.
       if (message.sequence !== sequence) continue;
       answer.again ||= isInterrupted(message);
@@ -304,7 +333,7 @@ export class NetlinkSocket {
   /** Reads the refusals among many requests, until the last one is acknowledged. */
   #receiveMany(format: FamilyFormat, first: number, errors: (DcoError | undefined)[]): void {
     for (;;) {
-      for (const message of parseDatagram(this.#receiveDatagram(format))) {
+      for (const message of parseMessages(this.#region, this.#receiveSome(format))) {
         const n = message.sequence - first;
         if (n < 0 || n >= errors.length || !isAcknowledgement(message)) continue;
         const ack = decodeAcknowledgement(message);
@@ -312,10 +341,6 @@ export class NetlinkSocket {
         if (n === errors.length - 1) return;
       }
     }
-  }
-
-  #receiveDatagram(format: FamilyFormat): Buffer {
-    return this.#buffer.subarray(0, this.#receiveSome(format));
   }
 
   /** Receives into the buffer; @returns how many bytes. */

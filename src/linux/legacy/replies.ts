@@ -18,7 +18,6 @@ import { type GET_PEER, LEGACY, LEGACY_COMMANDS } from "./messages.ts";
 export function decodeLegacyPeer(message: NetlinkMessage): PeerReply {
   const peer = peerOf(message);
   const { keepaliveInterval = 0, keepaliveTimeout = 0 } = peer;
-  const { vpn, link } = countersOf(peer);
   return {
     id: required(peer.peerId, "peer-id"),
     ...remoteOf(peer.sockaddrRemote),
@@ -30,14 +29,6 @@ export function decodeLegacyPeer(message: NetlinkMessage): PeerReply {
     keepaliveTimeout,
     socketNetnsId: undefined,
     txId: undefined,
-    vpnRxBytes: vpn.rxBytes,
-    vpnTxBytes: vpn.txBytes,
-    vpnRxPackets: vpn.rxPackets,
-    vpnTxPackets: vpn.txPackets,
-    linkRxBytes: link.rxBytes,
-    linkTxBytes: link.txBytes,
-    linkRxPackets: link.rxPackets,
-    linkTxPackets: link.txPackets,
   };
 }
 

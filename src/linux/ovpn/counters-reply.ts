@@ -8,9 +8,9 @@ import type { NetlinkMessage } from "../../netlink/codec/message.ts";
 import { attributeLength, attributeType } from "../../netlink/codec/reader.ts";
 import { malformed } from "../../netlink/codec/region.ts";
 import { OVPN, OVPN_COMMANDS, PEER } from "./messages.ts";
-import { counter, u32 } from "./peer-reply.ts";
+import { u32, wrongSize } from "./peer-reply.ts";
 
-/** A peer's counters; in each, bytes received and sent, then packets received and sent. */
+/** A peer's counters since peer-new: of inner packets, and of OpenVPN's, as UDP payload or TCP frame without its length. */
 export interface CountersReply {
   readonly id: number;
   readonly vpn: Counters;
@@ -69,4 +69,14 @@ function countersFrom(n: number): Counters {
     rxPackets: values[n + 2] as bigint,
     txPackets: values[n + 3] as bigint,
   };
+}
+
+/** The kernel's variable unsigned integer. */
+function counter(view: DataView, at: number, size: number, type: number): bigint {
+  if (size === 4) {
+    const value = view.getUint32(at, true);
+    return value === 0 ? 0n : BigInt(value);
+  }
+  if (size !== 8) throw wrongSize(type, size, "4 or 8");
+  return view.getBigUint64(at, true);
 }

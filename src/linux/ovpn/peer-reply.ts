@@ -1,6 +1,6 @@
 /**
- * Reads peer-get answers: the hot path of a dump, so written out instead of driven by the table. The numbers
- * are the table's.
+ * Reads peer-get answers without their counters (see counters-reply.ts): the hot path of a dump, so written out instead
+ * of driven by the table. The numbers are the table's.
  */
 
 import { align4, NLA_HEADER } from "../../netlink/codec/constants.ts";
@@ -11,7 +11,7 @@ import { malformed } from "../../netlink/codec/region.ts";
 import { entriesOf } from "../../netlink/codec/table.ts";
 import { OVPN, OVPN_COMMANDS, PEER } from "./messages.ts";
 
-/** A peer as the kernel knows it. Addresses are 4 or 16 bytes in network order, counters since peer-new. */
+/** A peer as the kernel knows it. Addresses are 4 or 16 bytes in network order. */
 export interface PeerReply {
   readonly id: number;
   /** Undefined for TCP, and for a UDP peer without one. */
@@ -31,16 +31,6 @@ export interface PeerReply {
   readonly socketNetnsId: number | undefined;
   /** From 7.1 on. */
   readonly txId: number | undefined;
-  /** Inner packets. */
-  readonly vpnRxBytes: bigint;
-  readonly vpnTxBytes: bigint;
-  readonly vpnRxPackets: bigint;
-  readonly vpnTxPackets: bigint;
-  /** OpenVPN's packets, as UDP payload or TCP frame without its length prefix. */
-  readonly linkRxBytes: bigint;
-  readonly linkTxBytes: bigint;
-  readonly linkRxPackets: bigint;
-  readonly linkTxPackets: bigint;
 }
 
 const ID = PEER.id.number;
@@ -56,14 +46,6 @@ const LOCAL_IPV6 = PEER.localIpv6.number;
 const LOCAL_PORT = PEER.localPort.number;
 const INTERVAL = PEER.keepaliveInterval.number;
 const TIMEOUT = PEER.keepaliveTimeout.number;
-const VPN_RX_BYTES = PEER.vpnRxBytes.number;
-const VPN_TX_BYTES = PEER.vpnTxBytes.number;
-const VPN_RX_PACKETS = PEER.vpnRxPackets.number;
-const VPN_TX_PACKETS = PEER.vpnTxPackets.number;
-const LINK_RX_BYTES = PEER.linkRxBytes.number;
-const LINK_TX_BYTES = PEER.linkTxBytes.number;
-const LINK_RX_PACKETS = PEER.linkRxPackets.number;
-const LINK_TX_PACKETS = PEER.linkTxPackets.number;
 const TX_ID = PEER.txId.number;
 
 /**
@@ -100,14 +82,6 @@ function decodePeerNest(bytes: Uint8Array, view: DataView, start: number, end: n
   let keepaliveTimeout = 0;
   let socketNetnsId: number | undefined;
   let txId: number | undefined;
-  let vpnRxBytes = 0n;
-  let vpnTxBytes = 0n;
-  let vpnRxPackets = 0n;
-  let vpnTxPackets = 0n;
-  let linkRxBytes = 0n;
-  let linkTxBytes = 0n;
-  let linkRxPackets = 0n;
-  let linkTxPackets = 0n;
   let at = start;
   while (at < end) {
     const length = attributeLength(view, at, end);
@@ -154,30 +128,6 @@ function decodePeerNest(bytes: Uint8Array, view: DataView, start: number, end: n
       case TIMEOUT:
         keepaliveTimeout = u32(view, from, size, type);
         break;
-      case VPN_RX_BYTES:
-        vpnRxBytes = counter(view, from, size, type);
-        break;
-      case VPN_TX_BYTES:
-        vpnTxBytes = counter(view, from, size, type);
-        break;
-      case VPN_RX_PACKETS:
-        vpnRxPackets = counter(view, from, size, type);
-        break;
-      case VPN_TX_PACKETS:
-        vpnTxPackets = counter(view, from, size, type);
-        break;
-      case LINK_RX_BYTES:
-        linkRxBytes = counter(view, from, size, type);
-        break;
-      case LINK_TX_BYTES:
-        linkTxBytes = counter(view, from, size, type);
-        break;
-      case LINK_RX_PACKETS:
-        linkRxPackets = counter(view, from, size, type);
-        break;
-      case LINK_TX_PACKETS:
-        linkTxPackets = counter(view, from, size, type);
-        break;
       case TX_ID:
         txId = u32(view, from, size, type);
         break;
@@ -198,14 +148,6 @@ function decodePeerNest(bytes: Uint8Array, view: DataView, start: number, end: n
     keepaliveTimeout,
     socketNetnsId,
     txId,
-    vpnRxBytes,
-    vpnTxBytes,
-    vpnRxPackets,
-    vpnTxPackets,
-    linkRxBytes,
-    linkTxBytes,
-    linkRxPackets,
-    linkTxPackets,
   };
 }
 
@@ -222,19 +164,13 @@ function port(view: DataView, at: number, size: number, type: number): number {
 
 function address(bytes: Uint8Array, at: number, size: number, expected: 4 | 16, type: number): Uint8Array {
   if (size !== expected) throw wrongSize(type, size, String(expected));
-  return bytes.slice(at, at + size);
+  // For so few bytes several times as fast as slice().
+  const copy = new Uint8Array(expected);
+  for (let i = 0; i < expected; i++) copy[i] = bytes[at + i] as number;
+  return copy;
 }
 
-/** The kernel's variable unsigned integer. */
-export function counter(view: DataView, at: number, size: number, type: number): bigint {
-  if (size === 4) {
-    const value = view.getUint32(at, true);
-    return value === 0 ? 0n : BigInt(value);
-  }
-  if (size !== 8) throw wrongSize(type, size, "4 or 8");
-  return view.getBigUint64(at, true);
-}
-
-function wrongSize(type: number, size: number, expected: string): Error {
+/** For an attribute of a peer. */
+export function wrongSize(type: number, size: number, expected: string): Error {
   return malformed(`peer.${entriesOf(PEER)[type]?.name}`, `${size} bytes, expected ${expected}`);
 }

@@ -82,10 +82,17 @@ export class MessageBuilder {
   /** Takes flags back from all finished messages but the last. */
   clearFlagsBeforeLast(flags: number): void {
     const last = this.#count - 1;
-    for (let n = 0; n < last; n++) {
-      const word = ((this.#starts[n] as number) >> 2) + 1;
-      this.#words[word] = (this.#words[word] as number) & ~(flags << 16);
-    }
+    for (let n = 0; n < last; n++) this.#clearFlags(n, flags);
+  }
+
+  /** Takes flags back from the last finished message. */
+  clearFlagsOfLast(flags: number): void {
+    if (this.#count > 0) this.#clearFlags(this.#count - 1, flags);
+  }
+
+  #clearFlags(n: number, flags: number): void {
+    const word = ((this.#starts[n] as number) >> 2) + 1;
+    this.#words[word] = (this.#words[word] as number) & ~(flags << 16);
   }
 
   /** Starts a message; its length is filled in by `endMessage`. */

@@ -27,7 +27,13 @@ export interface NetlinkMessage extends Region {
  *   netlink does; the next message then starts at the next multiple.
  */
 export function parseDatagram(datagram: Uint8Array): NetlinkMessage[] {
-  const { bytes, view, end } = regionOf(datagram);
+  return parseMessages(regionOf(datagram), datagram.length);
+}
+
+/**
+ * The same for the first `end` bytes of a receive buffer: the one region serves for all that is received there.
+ */
+export function parseMessages({ bytes, view }: Region, end: number): NetlinkMessage[] {
   const messages: NetlinkMessage[] = [];
   let at = 0;
   while (at < end) {

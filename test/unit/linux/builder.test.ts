@@ -136,6 +136,23 @@ describe("MessageBuilder", () => {
     expect(parseDatagram(builder.bytes()).map((message) => message.sequence)).toEqual([1, 4]);
   });
 
+  test("takes flags back from the last message, or from all before it", () => {
+    const flags = (take: (builder: MessageBuilder) => void) => {
+      const builder = new MessageBuilder();
+      for (let sequence = 1; sequence <= 3; sequence++) {
+        builder.beginMessage(0x10, 0x305, sequence);
+        builder.endMessage();
+      }
+      take(builder);
+      return parseDatagram(builder.bytes()).map((message) => message.flags);
+    };
+    expect(flags((builder) => builder.clearFlagsOfLast(4))).toEqual([0x305, 0x305, 0x301]);
+    expect(flags((builder) => builder.clearFlagsBeforeLast(4))).toEqual([0x301, 0x301, 0x305]);
+    const empty = new MessageBuilder();
+    empty.clearFlagsOfLast(4);
+    expect(empty.bytes().length).toBe(0);
+  });
+
   test("hands out each message of a batch", () => {
     const builder = new MessageBuilder(1);
     for (let sequence = 0; sequence < 100; sequence++) {
