@@ -5,6 +5,7 @@ import type { KeyRequest, Outcome } from "../core/backend.ts";
 import { DcoError } from "../core/errors.ts";
 import type { Maybe } from "../core/maybe.ts";
 import type { KeyInfo, KeySlot } from "../core/model.ts";
+import type { Acknowledgement } from "../netlink/codec/acknowledgement.ts";
 import type { KeyDirection, NewKey } from "./ovpn/requests.ts";
 import type { OvpnRequests } from "./ovpn-requests.ts";
 
@@ -73,12 +74,16 @@ export class OvpnKeys {
     const keys: KeyInfo[] = [];
     for (const slot of ["primary", "secondary"] as const) {
       try {
-        const key = this.#requests.ask((to, seq) => keyGet(to, target, seq, peer, slot), decodeKey);
+        const key = this.#requests.ask(
+          (to, seq) => keyGet(to, target, seq, peer, slot),
+          decodeKey,
+          saysSlotIsEmpty,
+        );
         if (key) keys.push({ slot, id: key.keyId, cipher: key.cipher === "none" ? undefined : key.cipher });
       } catch (error) {
-        // ENOENT for an empty slot as for an unknown peer: the text tells, and where it does not, peer-get does.
+        // Of a slot or of the peer: peer-get tells.
         if (!DcoError.is(error) || error.code !== "not-found") throw error;
-        if (!error.message.includes("slot")) ask();
+        ask();
       }
     }
     return keys;
@@ -99,6 +104,13 @@ export class OvpnKeys {
       }
     }
   }
+}
+
+const ENOENT = 2;
+
+/** ENOENT for an empty slot as for an unknown peer: the text tells, where the kernel gives one. */
+function saysSlotIsEmpty({ errno, extack }: Acknowledgement): boolean {
+  return errno === ENOENT && extack.text?.includes("slot") === true;
 }
 
 function kernelCipher({ cipher }: KeyRequest): NewKey["cipher"] {

@@ -51,10 +51,10 @@ export class OvpnRequests {
     }
   }
 
-  /** The same, with what `decode` makes of the answer, which is one message. */
-  ask<T>(build: Build, decode: Decode<T>): T | undefined {
+  /** The same, with what `decode` makes of the answer, which is one message: see `NetlinkSocket.get`. */
+  ask<T>(build: Build, decode: Decode<T>, isNone?: Parameters<NetlinkSocket["get"]>[3]): T | undefined {
     try {
-      const answer = this.#context.genl.get(this.#format, build, decode);
+      const answer = this.#context.genl.get(this.#format, build, decode, isNone);
       if (this.#right === "unknown") this.#right = "had";
       return answer;
     } catch (error) {

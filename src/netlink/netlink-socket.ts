@@ -265,10 +265,16 @@ export class NetlinkSocket {
   /**
    * Makes one request that is answered by one message, and by an acknowledgement only if it is refused.
    *
-   * @returns what `decode` made of the message
+   * @param isNone whether a refusal only says that there is no such thing: an error costs more than all else here
+   * @returns what `decode` made of the message; undefined if there is none
    * @throws as `request`
    */
-  get<T>(format: FamilyFormat, build: Build, decode: Decode<T>): T | undefined {
+  get<T>(
+    format: FamilyFormat,
+    build: Build,
+    decode: Decode<T>,
+    isNone: (refusal: Acknowledgement) => boolean = () => false,
+  ): T | undefined {
     const sequence = this.#build(build);
     try {
       this.#builder.clearFlagsOfLast(NLM_F_ACK);
@@ -279,7 +285,7 @@ export class NetlinkSocket {
           if (message.sequence !== sequence) continue;
           if (!isAcknowledgement(message)) return decode(message);
           const ack = decodeAcknowledgement(message);
-          if (ack.errno !== 0) throw this.#refusal(format, ack);
+          if (ack.errno !== 0 && !isNone(ack)) throw this.#refusal(format, ack);
           return undefined;
         }
       }

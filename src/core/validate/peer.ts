@@ -32,6 +32,17 @@ const ADD: Shape<"id" | "transport" | "replace" | (typeof SET_FIELDS)[number]> =
     txId,
   }),
 };
+const SET: Shape<(typeof SET_FIELDS)[number]> = {
+  names: SET_FIELDS,
+  read: ({ remote, local, vpn, routes, keepalive, txId }) => ({
+    remote,
+    local,
+    vpn,
+    routes,
+    keepalive,
+    txId,
+  }),
+};
 const VPN: Shape<"ipv4" | "ipv6"> = {
   names: ["ipv4", "ipv6"],
   read: ({ ipv4, ipv6 }) => ({ ipv4, ipv6 }),
@@ -88,7 +99,7 @@ export function validateAddPeer(options: unknown, context: PeerContext): Validat
 /** Checks `setPeer` options: at least one field, and only what the kernel can change. */
 export function validateSetPeer(options: unknown, context: PeerContext): ValidatedSetPeer {
   const { capabilities, path } = context;
-  const given = readFields(options, SET_FIELDS, path);
+  const given = readShape(options, SET, path);
   if (SET_FIELDS.every((name) => given[name] === undefined)) {
     throw invalid(path ?? "options", `nothing to change; give one of ${SET_FIELDS.join(", ")}`);
   }
