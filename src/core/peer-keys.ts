@@ -38,7 +38,7 @@ export class PeerKeys {
     );
   }
 
-  /** Checks the key, and reserves it until `done` or `failed`. */
+  /** Checks the key, and takes it down; then `done` or `failed`. */
   begin(record: PeerRecord, key: KeyRequest, path: () => string | undefined): Installation {
     checkSlot(record, key, path);
     checkContents(key, path);
@@ -53,9 +53,7 @@ export class PeerKeys {
   }
 
   /** The kernel has the key. */
-  done({ record, key, encrypt, decrypt }: Installation): void {
-    this.#encrypt.commit(encrypt);
-    this.#decrypt.commit(decrypt);
+  done({ record, key }: Installation): void {
     record.slots.set(key);
   }
 
@@ -65,8 +63,6 @@ export class PeerKeys {
       this.#decrypt.release(decrypt);
       return;
     }
-    this.#encrypt.commit(encrypt);
-    this.#decrypt.commit(decrypt);
     // The kernel may have it or not: until it is told otherwise it is asked to delete, and to swap.
     record.slots.delete(key.slot);
     record.slotsUnknown = true;

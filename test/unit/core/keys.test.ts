@@ -1,7 +1,8 @@
 import { inspect } from "node:util";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DcoError } from "../../../src/core/errors.ts";
-import { KeyLedger } from "../../../src/core/key-ledger.ts";
+import { DigestSet, KeyLedger } from "../../../src/core/key-ledger.ts";
 import type { KeyOptions } from "../../../src/core/model.ts";
 import { freshKey, peer, setUp } from "./support.ts";
 
@@ -132,16 +133,47 @@ describe("key material", () => {
       new DataView(bytes.buffer).setUint32(0, n);
       return bytes;
     };
-    for (let n = 0; n < 20_000; n++) {
-      const reserved = ledger.reserve(key(n));
-      expect(reserved).toBeDefined();
-      if (reserved) ledger.commit(reserved);
-    }
+    for (let n = 0; n < 20_000; n++) expect(ledger.reserve(key(n))).toBeDefined();
     for (let n = 0; n < 20_000; n++) expect(ledger.reserve(key(n))).toBeUndefined();
     const released = ledger.reserve(key(20_000));
     expect(ledger.reserve(key(20_000))).toBeUndefined();
     if (released) ledger.release(released);
     expect(ledger.reserve(key(20_000))).toBeDefined();
+  });
+
+  test("the ledger tells keys apart by their length, and forgets no byte", () => {
+    const ledger = new KeyLedger();
+    for (const length of [16, 24, 32]) expect(ledger.reserve(new Uint8Array(length).fill(7))).toBeDefined();
+    for (const length of [32, 24, 16]) expect(ledger.reserve(new Uint8Array(length).fill(7))).toBeUndefined();
+    const last = new Uint8Array(32).fill(7);
+    last[31] = 8;
+    expect(ledger.reserve(last)).toBeDefined();
+  });
+
+  test("the ledger's set is a set, whatever is added and deleted", () => {
+    // Few places, so that most of them are another's.
+    const value = fc.record({ low: fc.integer({ min: 1, max: 4 }), high: fc.integer({ min: 0, max: 12 }) });
+    const step = fc.record({ add: fc.boolean(), value });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
+        const set = new DigestSet();
+        const wanted = new Set<string>();
+        for (const { add, value } of steps) {
+          const { low, high } = value;
+          if (add) set.add(low, high);
+          else set.delete(low, high);
+          if (add) wanted.add(`${low} ${high}`);
+          else wanted.delete(`${low} ${high}`);
+        }
+        expect(set.size).toBe(wanted.size);
+        for (let low = 1; low <= 4; low++) {
+          for (let high = 0; high <= 12; high++) {
+            expect(set.has(low, high)).toBe(wanted.has(`${low} ${high}`));
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
   });
 });
 
