@@ -53,11 +53,16 @@ export function allOk(results: readonly BulkResult<unknown>[]): void {
   for (const result of results) if (!result.ok) throw result.error;
 }
 
-/** One round of all phases on an interface of its own. */
+/**
+ * One round of all phases on an interface of its own.
+ *
+ * @param times how often what changes nothing for good is done: lists, statistics and single calls
+ */
 export async function runPhases(
   driver: DcoDriver,
   peers: number,
   singles: number,
+  times = 1,
 ): Promise<Record<string, Phase>> {
   const dco = await driver.createInterface({ mode: "multipeer" });
   try {
@@ -79,10 +84,11 @@ export async function runPhases(
       allOk(await dco.installKeys(secondaries));
     });
     await phase("swap", peers, async () => allOk(await dco.swapKeysOf(ids)));
-    await phase("list", peers, async () => expect(await dco.peers(), peers));
-    await phase("statistics", peers, async () => expect(await dco.stats(), peers));
-
-    await runSingles(dco, ids.slice(0, singles), phase);
+    for (let time = 0; time < times; time++) {
+      await phase("list", peers, async () => expect(await dco.peers(), peers));
+      await phase("statistics", peers, async () => expect(await dco.stats(), peers));
+      await runSingles(dco, ids.slice(0, singles), phase, 2 + time);
+    }
     await phase("remove", peers, async () => allOk(await dco.removePeers(ids)));
     await phase("single addPeer", singles, async () => {
       for (const each of options.slice(0, singles)) await dco.addPeer(each);
@@ -98,12 +104,13 @@ async function runSingles(
   dco: DcoInterface,
   ids: readonly number[],
   phase: (name: string, count: number, body: () => Promise<void>) => Promise<void>,
+  keyId: number,
 ): Promise<void> {
   const each = (name: string, call: (id: number) => Promise<unknown>) =>
     phase(`single ${name}`, ids.length, async () => {
       for (const id of ids) await call(id);
     });
-  const keys = freshKeys(ids.length, "secondary", 2);
+  const keys = freshKeys(ids.length, "secondary", keyId);
   await each("peer", (id) => dco.peer(id));
   await each("setPeer", (id) =>
     dco.setPeer(id, { remote: { address: address(0x0a000001, id), port: PORT + 1 } }),
