@@ -352,15 +352,21 @@ export class OvpnInterface implements BackendInterface {
       (message) => this.#peerOf(message),
     );
     if (peer === undefined) throw new DcoError("protocol", `the kernel did not describe peer ${id}`);
+    if (!this.#peers.has(id)) this.#saw([peer]);
     return peer;
   }
 
   async peers(): Promise<BackendPeer[]> {
     const peers = await this.#dump((message) => this.#peerOf(message));
+    this.#saw(peers);
+    return peers;
+  }
+
+  /** Peers that are there, whoever added them. */
+  #saw(peers: readonly BackendPeer[]): void {
     this.#floatWatch?.found(peers);
     this.#vpnAddresses?.note(peers);
     for (const { id } of peers) if (!this.#peers.has(id)) this.#strangers.add(id);
-    return peers;
   }
 
   #peerOf(message: NetlinkMessage): BackendPeer {

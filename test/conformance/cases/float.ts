@@ -6,6 +6,7 @@ import type { Capabilities } from "../../../src/core/capabilities.ts";
 import { group } from "../case.ts";
 import { MOVES } from "../needs.ts";
 import { controlPacket, dataPacket, expectPacket } from "../packets.ts";
+import { Recorder } from "../recorder.ts";
 import { assertReaches, connect, openEnd, openTunnel, reachable } from "../tunnel.ts";
 import type { Sites, World } from "../world.ts";
 
@@ -22,6 +23,14 @@ function moves(family: 4 | 6) {
 
 /** A tunnel whose ends are bound to no address, so that theirs can change. */
 export async function floatingTunnel(world: World, family: 4 | 6, dualStack = false) {
+  const { server, client } = await openFloating(world, family, dualStack);
+  await connect(server, client, { family });
+  await assertReaches(world, client, server.vpn.ipv4);
+  return { server, client };
+}
+
+/** Its ends, which have no peers yet. */
+async function openFloating(world: World, family: 4 | 6, dualStack = false) {
   const any = family === 6 ? "::" : "0.0.0.0";
   const server = await openEnd(world, world.server, {
     mode: "multipeer",
@@ -35,8 +44,6 @@ export async function floatingTunnel(world: World, family: 4 | 6, dualStack = fa
     family,
     transport: { local: { address: any, port: 0 } },
   });
-  await connect(server, client, { family });
-  await assertReaches(world, client, server.vpn.ipv4);
   return { server, client };
 }
 
@@ -61,6 +68,27 @@ export const floatCases = group("float", [
       assert.deepEqual(client.events.of("peer-floated"), [], "the server did not move");
     },
   })),
+  {
+    name: "an observer who asked for one peer, and for no list, is told when it moves",
+    needs: (capabilities, sites) =>
+      moves(4).needs(capabilities, sites) ??
+      (capabilities.observe ? undefined : "the driver has no observers") ??
+      (capabilities.floatEvent === "none" ? "no floats" : undefined),
+    async run(world) {
+      const { server, client } = await openFloating(world, 4);
+      const driver = await world.openDriver();
+      const options = { role: "observer", ...world.server.extras } as const;
+      const observer = await driver.adoptInterface(server.dco.name, options);
+      const events = new Recorder(observer);
+      await connect(server, client, { family: 4 });
+      const { generation, remote } = await observer.peer(1);
+      const moved = await world.moveAddress(client.site);
+      await assertReaches(world, client, server.vpn.ipv4);
+      const event = await events.next("peer-floated");
+      const now = { address: moved.ipv4, port: remote?.port };
+      assert.deepEqual([event.peer, event.generation, event.remote], [1, generation, now]);
+    },
+  },
   {
     name: "an IPv4 client of a dual-stack transport is told with its IPv4 address when it moves",
     needs: (capabilities, sites) =>
