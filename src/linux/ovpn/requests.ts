@@ -1,8 +1,9 @@
 /**
  * Requests to the in-tree family `ovpn`, appended to a builder: attributes go straight into its buffer.
  *
- * All but the dump ask for an acknowledgement, so that every request ends with NLMSG_ERROR or NLMSG_DONE. Key
- * bytes stand nowhere but in the builder's buffer: call `builder.wipe()` when the requests were sent.
+ * All but the dump ask for an acknowledgement, so that every request ends with NLMSG_ERROR or NLMSG_DONE, unless the
+ * sender takes that back (`NetlinkSocket.get`, `requestMany`). Key bytes stand nowhere but in the builder's buffer: call
+ * `builder.wipe()` when the requests were sent.
  */
 
 import type { MessageBuilder } from "../../netlink/codec/builder.ts";
