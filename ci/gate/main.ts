@@ -3,14 +3,13 @@
  * Exit status 0 only if nothing failed.
  */
 import { parseArgs } from "node:util";
+import { broken, type SuiteResult } from "./result.ts";
 import { type Print, sideBySide } from "./side-by-side.ts";
 import {
   behaviour,
-  broken,
   legacyBehaviour,
   packageCheck,
   prepareMachines,
-  type SuiteResult,
   staticChecks,
   unitTests,
   userspaceBehaviour,

@@ -1,29 +1,11 @@
 /** The suites of `npm test`. Each runs, prints as it goes, and returns its counts. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { inRoot } from "../paths.ts";
+import { ClosingLine } from "./closing-line.ts";
 import { runInMachine } from "./machine.ts";
-import { type Ended, run } from "./process.ts";
+import { run } from "./process.ts";
+import { broken, type SuiteResult } from "./result.ts";
 import type { Print } from "./side-by-side.ts";
-
-/** What a suite counted. */
-export interface SuiteResult {
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-  /** The kernel that was tested, as `uname -r` says; absent where the suite needs none. */
-  readonly kernel?: string;
-  /** What a reader of the summary should know, most of all why it failed. */
-  readonly note?: string;
-  /** What it left out, and why, one sentence each. */
-  readonly omitted?: readonly string[];
-  /** What failed, by name. */
-  readonly failures?: readonly string[];
-}
-
-/** A suite that could not say what it counted has failed. */
-export function broken(note: string): SuiteResult {
-  return { passed: 0, failed: 1, skipped: 0, note };
-}
 
 const node = process.execPath;
 const tool = (...path: string[]) => inRoot("node_modules", ...path);
@@ -92,7 +74,7 @@ export async function packageCheck(): Promise<SuiteResult> {
   const counted = new ClosingLine();
   const ended = await run(node, [inRoot("ci", "check-package.ts")], {
     seconds: 300,
-    onLine: (line) => counted.read(line),
+    ...counted.lines,
   });
   return { ...counted.result(ended), note: `Node ${process.versions.node}` };
 }
@@ -107,7 +89,7 @@ export async function userspaceBehaviour(): Promise<SuiteResult> {
       ? ["setpriv", "--inh-caps=-all", "--bounding-set=-all", ...command]
       : command;
   const [program, ...args] = unprivileged as [string, ...string[]];
-  const ended = await run(program, args, { seconds: 300, onLine: (line) => counted.read(line) });
+  const ended = await run(program, args, { seconds: 300, ...counted.lines });
   return counted.result(ended);
 }
 
@@ -116,7 +98,7 @@ export async function wineTests(): Promise<SuiteResult> {
   const counted = new ClosingLine();
   const ended = await run(node, [inRoot("ci", "wine", "main.ts")], {
     seconds: 900,
-    onLine: (line) => counted.read(line),
+    ...counted.lines,
   });
   return { note: "a simulator of the driver, not the driver", ...counted.result(ended) };
 }
@@ -137,8 +119,7 @@ export async function behaviour(kernel: string, print: Print): Promise<SuiteResu
   const ended = await runInMachine({
     kernel,
     seconds: 1500,
-    onLine: (line) => counted.read(line),
-    onErrorLine: print,
+    ...counted.lines,
   });
   return counted.result(ended);
 }
@@ -169,66 +150,9 @@ export async function legacyBehaviour(print: Print): Promise<SuiteResult> {
     legacy: true,
     arguments: ["--groups", LEGACY_GROUPS.join()],
     seconds: 1500,
-    onLine: (line) => counted.read(line),
-    onErrorLine: print,
+    ...counted.lines,
   });
   const { omitted = [], ...result } = counted.result(ended);
   const others = `the other groups of cases, which npm run test:kernels -- legacy runs (run: ${LEGACY_GROUPS.join(", ")})`;
   return { ...result, omitted: [...omitted, others] };
-}
-
-/** Prints the lines of a runner as they come, but for the closing one, whose counts the summary gives. */
-class ClosingLine {
-  #counts: [passed: number, failed: number, skipped: number] | undefined;
-  #kernel: string | undefined;
-  readonly #omitted: string[] = [];
-  readonly #failures: string[] = [];
-  /** Names of cases, by why they were skipped. */
-  readonly #skipped = new Map<string, string[]>();
-  readonly #print: Print;
-
-  constructor(print: Print = console.log) {
-    this.#print = print;
-  }
-
-  read(line: string): void {
-    const counts = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/.exec(line);
-    // Only the last line counts: anything after it means that the runner went on.
-    this.#counts = counts ? [Number(counts[1]), Number(counts[2]), Number(counts[3] ?? 0)] : undefined;
-    this.#kernel ??= /^# kernel (\S+)$/.exec(line)?.[1];
-    const omitted = /^# not run: (.+)$/.exec(line)?.[1];
-    if (omitted !== undefined) this.#omitted.push(omitted);
-    const failed = /^\s*not ok (?:\d+ )?- (.+?)(?: # time=\d+ms)?$/.exec(line)?.[1];
-    if (failed !== undefined) this.#failures.push(failed);
-    const skipped = /^\s*ok \d+ - (.+?) # SKIP ?(.*)$/i.exec(line);
-    if (skipped) this.#skip(skipped[1] as string, skipped[2] || "no reason given");
-    if (!counts) this.#print(line);
-  }
-
-  #skip(name: string, reason: string): void {
-    const names = this.#skipped.get(reason);
-    if (names) names.push(name);
-    else this.#skipped.set(reason, [name]);
-  }
-
-  /** Cases that were skipped for the same reason in one line; their names are in the output. */
-  #reasons(): string[] {
-    return [...this.#skipped].map(([reason, [name, ...others]]) =>
-      others.length === 0 ? `skipped: ${name}: ${reason}` : `${others.length + 1} cases skipped: ${reason}`,
-    );
-  }
-
-  result(ended: Ended): SuiteResult {
-    const seen = {
-      omitted: [...this.#omitted, ...this.#reasons()],
-      failures: this.#failures,
-      ...(this.#kernel === undefined ? {} : { kernel: this.#kernel }),
-    };
-    if (!this.#counts) return { ...broken(`it printed no counts: ${ended.problem ?? "status 0"}`), ...seen };
-    const [passed, failed, skipped] = this.#counts;
-    if (passed + failed === 0) return { ...broken("no case was run"), skipped, ...seen };
-    if (failed === 0 && ended.problem !== undefined)
-      return { passed, failed: 1, skipped, ...seen, note: `no case failed, but ${ended.problem}` };
-    return { passed, failed, skipped, ...seen };
-  }
 }

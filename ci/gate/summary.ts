@@ -1,5 +1,5 @@
 /** The end of `npm test`: a table of the suites, what was not run, and the counts in one plain line. */
-import type { SuiteResult } from "./suites.ts";
+import type { SuiteResult } from "./result.ts";
 
 /** A line of the table. */
 export interface Row extends SuiteResult {
@@ -35,10 +35,11 @@ export function printSummary(rows: readonly Row[], notRun: readonly string[]): n
   // Last, since the end is what is kept of a long output.
   const broken = rows.filter((row) => row.failed > 0);
   if (broken.length > 0) console.log("\nFailed:");
-  for (const { title, failures = [], note } of broken) {
+  for (const { title, failures = [], note, lastWords = [] } of broken) {
     for (const what of failures) console.log(`- ${title}: ${what}`);
-    // With no name it is the note that tells what happened.
-    if (failures.length === 0) console.log(`- ${title}: ${note ?? "see above"}`);
+    // With no name it is the note that tells what happened, and so it does where the suite did not come to its end.
+    if (failures.length === 0 || lastWords.length > 0) console.log(`- ${title}: ${note ?? "see above"}`);
+    for (const line of lastWords) console.log(`    ${line}`);
   }
   console.log("");
   const sum = (of: "passed" | "failed" | "skipped") => rows.reduce((total, row) => total + row[of], 0);
