@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { ClosingLine } from "../../ci/gate/closing-line.ts";
+import { repeatIfMachineFails } from "../../ci/gate/repeat.ts";
+import type { SuiteResult } from "../../ci/gate/result.ts";
 
 /** What a runner printed, and how it ended. */
 function told(lines: readonly string[], errors: readonly string[], problem?: string) {
@@ -61,4 +63,54 @@ test("failed cases are told by name, without last words", () => {
 test("counts that something follows do not count, nor do those of no case", () => {
   expect(told(["1 passed, 0 failed", "more"], []).result).toMatchObject({ passed: 0, failed: 1 });
   expect(told(["0 passed, 0 failed"], []).result).toMatchObject({ failed: 1, note: "no case was run" });
+});
+
+/** Runs the machines in turn. */
+async function repeated(...ends: { status: number | null; result: SuiteResult }[]) {
+  const printed: string[] = [];
+  let runs = 0;
+  const result = await repeatIfMachineFails(
+    async () => ends[runs++] ?? expect.unreachable("one machine more"),
+    (line) => printed.push(line),
+  );
+  return { result, runs, printed };
+}
+
+const good = { passed: 2, failed: 0, skipped: 1 };
+const ofMachine = {
+  status: 125,
+  result: {
+    passed: 0,
+    failed: 1,
+    skipped: 0,
+    note: "x",
+    lastWords: ["vm: out of memory", "vm: the last lines of the guest's console:", "  | a"],
+  },
+};
+
+test("cases are run once, where the machine lives, whatever they say", async () => {
+  const failed = { passed: 1, failed: 1, skipped: 0, failures: ["keys: one"] };
+  for (const end of [
+    { status: 0, result: good },
+    { status: 1, result: failed },
+    { status: 124, result: ofMachine.result },
+    { status: null, result: ofMachine.result },
+  ])
+    expect(await repeated(end)).toEqual({ result: end.result, runs: 1, printed: [] });
+});
+
+test("they are not run again if one had failed before the machine did", async () => {
+  const result = { ...ofMachine.result, failures: ["keys: one"] };
+  expect(await repeated({ status: 125, result })).toEqual({ result, runs: 1, printed: [] });
+});
+
+test("they are run again, once, where the machine failed, and the result says so", async () => {
+  const told = "the first machine failed (out of memory), and all was run again";
+  const again = await repeated(ofMachine, { status: 0, result: good });
+  expect(again).toMatchObject({ result: { ...good, note: told }, runs: 2 });
+  expect(again.printed).toHaveLength(1);
+  const twice = await repeated(ofMachine, ofMachine);
+  expect(twice.result).toMatchObject({ failed: 1, note: `x; ${told}` });
+  expect(twice.result.lastWords).toEqual(["in the second machine:", ...ofMachine.result.lastWords]);
+  expect(twice.runs).toBe(2);
 });
