@@ -12,6 +12,7 @@ import type {
 import type { Capabilities } from "../core/capabilities.ts";
 import { DcoError } from "../core/errors.ts";
 import type { DriverInfo, InterfaceInfo, InterfaceMode } from "../core/model.ts";
+import { createOneProcessor, type OneProcessor } from "../ffi/one-processor.ts";
 import type { LinkInfo } from "../netlink/codec/link.ts";
 import { findLink, removeLink, requireLink } from "../netlink/links.ts";
 import { nameProblem } from "../netlink/names.ts";
@@ -53,6 +54,7 @@ export class LinuxBackend implements BackendDriver {
   readonly #contexts: Contexts;
   readonly #home: NamespaceContext;
   readonly #module: DcoModule;
+  readonly #oneProcessor: OneProcessor | undefined;
   readonly #warmCiphers = new Set<string>();
 
   private constructor(system: System, contexts: Contexts, home: NamespaceContext, module: DcoModule) {
@@ -60,6 +62,7 @@ export class LinuxBackend implements BackendDriver {
     this.#contexts = contexts;
     this.#home = home;
     this.#module = module;
+    if (!module.codec.releasesAtOnce) this.#oneProcessor = createOneProcessor(system.ffi);
     this.info = module.info;
     this.capabilities = module.capabilities();
   }
@@ -155,6 +158,7 @@ export class LinuxBackend implements BackendDriver {
       mode,
       created,
       capabilities: this.#module.capabilities(mode),
+      oneProcessor: this.#oneProcessor,
       warmCiphers: this.#warmCiphers,
     });
   }

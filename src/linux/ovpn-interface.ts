@@ -25,6 +25,8 @@ import { DcoError, withEffect } from "../core/errors.ts";
 import { chain, type Maybe, settle } from "../core/maybe.ts";
 import type { InterfaceMode, KeyInfo, KeySlot } from "../core/model.ts";
 import { Pace } from "../core/pace.ts";
+import type { OneProcessor } from "../ffi/one-processor.ts";
+import type { MessageBuilder } from "../netlink/codec/builder.ts";
 import type { LinkInfo } from "../netlink/codec/link.ts";
 import type { NetlinkMessage } from "../netlink/codec/message.ts";
 import { Configuration } from "../netlink/configure.ts";
@@ -60,6 +62,8 @@ export interface OvpnInterfaceParts {
   readonly mode: InterfaceMode;
   readonly created: boolean;
   readonly capabilities: Capabilities;
+  /** Where the module has to be asked from one. */
+  readonly oneProcessor: OneProcessor | undefined;
   /** Ciphers whose kernel modules are loaded. Shared by the interfaces of a driver. */
   readonly warmCiphers: Set<string>;
 }
@@ -129,8 +133,13 @@ export class OvpnInterface implements BackendInterface {
     this.#target = { family, ifindex: link.index };
     this.#configuration = new Configuration(context, link.index);
     this.#link = new LinkWatch(context, link, this.#configuration);
-    this.#requests = new OvpnRequests(context, codec, this.#target, link.name, (message) =>
-      this.#sink?.({ type: "permission-lost", message }),
+    this.#requests = new OvpnRequests(
+      context,
+      codec,
+      this.#target,
+      link.name,
+      (message) => this.#sink?.({ type: "permission-lost", message }),
+      parts.oneProcessor,
     );
     this.#keys = new OvpnKeys(this.#requests, parts.warmCiphers);
     this.#transports = new OvpnTransports(system, contexts, context, codec.sockets, {
@@ -223,7 +232,8 @@ export class OvpnInterface implements BackendInterface {
     const peer = newPeerOf(request, socket);
     heldOf(socket)?.checkUse();
     this.#vpnAddresses?.claim(request);
-    const attach = () => this.#requests.do((to, seq) => this.#codec.peerNew(to, this.#target, seq, peer));
+    const build: Build = (to, seq) => this.#codec.peerNew(to, this.#target, seq, peer);
+    const attach = () => this.#requests.changePeers(() => this.#requests.do(build));
     const attached = settle(
       () => (socket instanceof TcpTransport ? socket.attach(attach) : attach()),
       () => {},
@@ -256,10 +266,11 @@ export class OvpnInterface implements BackendInterface {
     if (isRefused || this.#vpnAddresses?.claimAll(items.map(({ request }) => request)) === false) {
       return items.map(() => "later");
     }
-    const outcomes = this.#requests.doMany(items.length, (to, seq, n) => {
+    const build = (to: MessageBuilder, sequence: number, n: number) => {
       const { request, transport } = items[n] as AddItem;
-      this.#codec.peerNew(to, this.#target, seq, newPeerOf(request, transport as UdpTransport));
-    });
+      this.#codec.peerNew(to, this.#target, sequence, newPeerOf(request, transport as UdpTransport));
+    };
+    const outcomes = this.#requests.changePeers(() => this.#requests.doMany(items.length, build));
     for (const [n, { request, transport }] of items.entries()) {
       if (outcomes[n] === undefined) this.#added(request, transport as UdpTransport);
       else this.#vpnAddresses?.release(request.id);
@@ -322,9 +333,9 @@ export class OvpnInterface implements BackendInterface {
     this.#changes++;
     try {
       const request: Build = (to, seq) => this.#codec.peerDel(to, this.#target, seq, id);
-      // Asked from several threads, a module that does it later does it on several processors: see docs/linux.md.
+      // Nothing waits in one that does it later, and on the processor that asked: see docs/linux.md.
       if (this.#codec.releasesAtOnce) await this.#requests.doSlowly(request);
-      else this.#requests.do(request);
+      else this.#requests.changePeers(() => this.#requests.do(request));
       await heldOf(this.#peers.get(id)?.transport)?.peerRemoved(id);
     } finally {
       this.#changes++;

@@ -2,6 +2,7 @@
  * Requests to the module about one interface, with its refusals in the contract's words.
  */
 import { DcoError } from "../core/errors.ts";
+import type { OneProcessor } from "../ffi/one-processor.ts";
 import type { FamilyFormat } from "../netlink/formats.ts";
 import type { Build, Decode, NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { ModuleCodec } from "./codec.ts";
@@ -19,12 +20,14 @@ export class OvpnRequests {
   readonly #name: string;
   readonly #format: FamilyFormat;
   readonly #onPermissionLost: (message: string) => void;
+  readonly #oneProcessor: OneProcessor | undefined;
   /** Whether the kernel has taken a request: one that lacks the right then has lost it. */
   #right: "unknown" | "had" | "lost" = "unknown";
 
   /**
    * @param name the interface's, for messages
    * @param onPermissionLost told once
+   * @param oneProcessor for what changes the module's peers; undefined if it may be asked from any
    */
   constructor(
     context: NamespaceContext,
@@ -32,6 +35,7 @@ export class OvpnRequests {
     target: OvpnTarget,
     name: string,
     onPermissionLost: (message: string) => void,
+    oneProcessor?: OneProcessor,
   ) {
     this.#context = context;
     this.codec = codec;
@@ -39,6 +43,12 @@ export class OvpnRequests {
     this.#name = name;
     this.#format = moduleFormat(codec, target.family);
     this.#onPermissionLost = onPermissionLost;
+    this.#oneProcessor = oneProcessor;
+  }
+
+  /** Makes requests that add or remove peers: a module may want all of them from one processor, see docs/linux.md. */
+  changePeers<T>(body: () => T): T {
+    return this.#oneProcessor ? this.#oneProcessor(body) : body();
   }
 
   /** One request that the kernel answers at once. */
