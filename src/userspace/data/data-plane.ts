@@ -13,7 +13,7 @@ import type {
 } from "../../core/backend.ts";
 import { DcoError } from "../../core/errors.ts";
 import { isUnspecified } from "../../core/ip.ts";
-import type { InterfaceMode, KeySlot } from "../../core/model.ts";
+import type { InterfaceMode } from "../../core/model.ts";
 import type { Clock } from "../clock.ts";
 import { type Drops, noDrops } from "./counters.ts";
 import { DataKey } from "./data-key.ts";
@@ -149,10 +149,6 @@ export class DataPlane {
 
   installKey(id: number, key: KeyRequest): void {
     this.find(id).setKey(key.slot, new DataKey(key, this.#parts.firstPacketId));
-  }
-
-  deleteKey(id: number, slot: KeySlot): void {
-    this.find(id).setKey(slot, undefined);
   }
 
   /**

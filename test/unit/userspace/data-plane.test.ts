@@ -114,7 +114,7 @@ describe("packets", () => {
     ])
       server.plane.transmit(bad);
     server.plane.transmit(inner("10.8.0.1", "10.9.9.9"));
-    server.plane.deleteKey(1, "primary");
+    server.plane.find(1).setKey("primary", undefined);
     server.plane.transmit(DOWN);
     expect(dropped(server)).toMatchObject({ invalid: 4, noPeer: 1, noKey: 2 });
     expect(server.socket.sent).toEqual([]);
