@@ -117,6 +117,7 @@ export async function prepareMachines(kernel: string | undefined, legacy: boolea
 /** Cases in a virtual machine. */
 function inMachine(
   what: Pick<MachineRun, "kernel" | "legacy" | "arguments">,
+  hasKnownFaults: boolean,
   print: Print,
 ): Promise<SuiteResult> {
   const once = async () => {
@@ -124,12 +125,12 @@ function inMachine(
     const ended = await runInMachine({ ...what, seconds: 1500, ...counted.lines });
     return { result: counted.result(ended), status: ended.status };
   };
-  return repeatIfMachineFails(once, print);
+  return repeatIfMachineFails(once, hasKnownFaults, print);
 }
 
 /** The behaviour cases on a real kernel, in a virtual machine. */
 export function behaviour(kernel: string, print: Print): Promise<SuiteResult> {
-  return inMachine({ kernel }, print);
+  return inMachine({ kernel }, false, print);
 }
 
 /** Those groups of the cases that depend on the module; the rest is the same code as on the in-tree one. */
@@ -153,7 +154,7 @@ const LEGACY_KERNEL = "6.1";
 /** A part of the behaviour cases on the out-of-tree module: `npm run test:kernels` runs all. */
 export async function legacyBehaviour(print: Print): Promise<SuiteResult> {
   const what = { kernel: LEGACY_KERNEL, legacy: true, arguments: ["--groups", LEGACY_GROUPS.join()] };
-  const { omitted = [], ...result } = await inMachine(what, print);
+  const { omitted = [], ...result } = await inMachine(what, true, print);
   const others = `the other groups of cases, which npm run test:kernels -- legacy runs (run: ${LEGACY_GROUPS.join(", ")})`;
   return { ...result, omitted: [...omitted, others] };
 }

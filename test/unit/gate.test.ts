@@ -1,6 +1,7 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { ClosingLine } from "../../ci/gate/closing-line.ts";
-import { repeatIfMachineFails } from "../../ci/gate/repeat.ts";
+import { FAULT, OUT_OF_MEMORY, repeatIfMachineFails } from "../../ci/gate/repeat.ts";
 import type { SuiteResult } from "../../ci/gate/result.ts";
 
 /** What a runner printed, and how it ended. */
@@ -66,27 +67,28 @@ test("counts that something follows do not count, nor do those of no case", () =
 });
 
 /** Runs the machines in turn. */
-async function repeated(...ends: { status: number | null; result: SuiteResult }[]) {
+async function repeated(hasKnownFaults: boolean, ...ends: { status: number | null; result: SuiteResult }[]) {
   const printed: string[] = [];
   let runs = 0;
   const result = await repeatIfMachineFails(
     async () => ends[runs++] ?? expect.unreachable("one machine more"),
+    hasKnownFaults,
     (line) => printed.push(line),
   );
   return { result, runs, printed };
 }
 
 const good = { passed: 2, failed: 0, skipped: 1 };
-const ofMachine = {
-  status: 125,
-  result: {
-    passed: 0,
-    failed: 1,
-    skipped: 0,
-    note: "x",
-    lastWords: ["vm: out of memory", "vm: the last lines of the guest's console:", "  | a"],
-  },
-};
+
+/** A machine that failed for this reason. */
+function failedMachine(reason: string) {
+  const lastWords = [`vm: ${reason}`, "vm: the last lines of the guest's console:", "  | a"];
+  return { status: 125, result: { passed: 0, failed: 1, skipped: 0, note: "x", lastWords } };
+}
+
+const QEMU = "qemu failed (status 139; its messages are above)";
+const ofMachine = failedMachine(QEMU);
+const ofKernel = failedMachine(`${FAULT}: kernel BUG at lib/list_debug.c:62!`);
 
 test("cases are run once, where the machine lives, whatever they say", async () => {
   const failed = { passed: 1, failed: 1, skipped: 0, failures: ["keys: one"] };
@@ -96,21 +98,44 @@ test("cases are run once, where the machine lives, whatever they say", async () 
     { status: 124, result: ofMachine.result },
     { status: null, result: ofMachine.result },
   ])
-    expect(await repeated(end)).toEqual({ result: end.result, runs: 1, printed: [] });
+    expect(await repeated(true, end)).toEqual({ result: end.result, runs: 1, printed: [] });
 });
 
-test("they are not run again if one had failed before the machine did", async () => {
-  const result = { ...ofMachine.result, failures: ["keys: one"] };
-  expect(await repeated({ status: 125, result })).toEqual({ result, runs: 1, printed: [] });
+test("they are not run again if one had failed before the machine did, or if all came to their end", async () => {
+  const failedBefore = { ...ofMachine.result, failures: ["keys: one"] };
+  const warned = { ...ofKernel.result, passed: 2 };
+  for (const result of [failedBefore, warned])
+    expect(await repeated(true, { status: 125, result })).toEqual({ result, runs: 1, printed: [] });
+});
+
+test("they are not run again where they may be why: no memory, or a fault of a kernel that is not known for it", async () => {
+  const noMemory = failedMachine(`${OUT_OF_MEMORY}: --memory gives it more than 1024 MiB`);
+  for (const [hasKnownFaults, end] of [
+    [true, noMemory],
+    [false, noMemory],
+    [false, ofKernel],
+  ] as const)
+    expect(await repeated(hasKnownFaults, end)).toEqual({ result: end.result, runs: 1, printed: [] });
 });
 
 test("they are run again, once, where the machine failed, and the result says so", async () => {
-  const told = "the first machine failed (out of memory), and all was run again";
-  const again = await repeated(ofMachine, { status: 0, result: good });
-  expect(again).toMatchObject({ result: { ...good, note: told }, runs: 2 });
-  expect(again.printed).toHaveLength(1);
-  const twice = await repeated(ofMachine, ofMachine);
-  expect(twice.result).toMatchObject({ failed: 1, note: `x; ${told}` });
-  expect(twice.result.lastWords).toEqual(["in the second machine:", ...ofMachine.result.lastWords]);
-  expect(twice.runs).toBe(2);
+  for (const [hasKnownFaults, end, reason] of [
+    [false, ofMachine, QEMU],
+    [true, ofMachine, QEMU],
+    [true, ofKernel, `${FAULT}: kernel BUG at lib/list_debug.c:62!`],
+  ] as const) {
+    const told = `the first machine failed (${reason}), and all was run again`;
+    const again = await repeated(hasKnownFaults, end, { status: 0, result: good });
+    expect(again).toMatchObject({ result: { ...good, note: told }, runs: 2 });
+    expect(again.printed).toHaveLength(1);
+    const twice = await repeated(hasKnownFaults, end, end);
+    expect(twice.result).toMatchObject({ failed: 1, note: `x; ${told}` });
+    expect(twice.result.lastWords).toEqual(["in the second machine:", ...end.result.lastWords]);
+    expect(twice.runs).toBe(2);
+  }
+});
+
+test("the reasons are those that ci/vm gives", () => {
+  const verdict = readFileSync(new URL("../../ci/vm/verdict.sh", import.meta.url), "utf8");
+  for (const reason of [FAULT, OUT_OF_MEMORY]) expect(verdict).toContain(`problem "${reason}: `);
 });
