@@ -77,12 +77,10 @@ function kernelRows(
     const file = "rows.json";
     const out = inVm ? "/run/dcokit-bench" : folder;
     const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    // Without it Node crashes now and then in an emulated machine, while it strips types.
-    const node = [process.execPath, "--no-wasm-tier-up"];
-    const command = [...node, program, compiled, join(out, file), ...options];
+    const command = [process.execPath, program, compiled, join(out, file), ...options];
     const loaded = modules.flatMap((name) => ["--module", name]);
     const vm = ["ci/vm/run", "--timeout", String(TIMEOUT), "--share", `${folder}:${out}`, ...loaded, "--"];
-    runOrFail(inVm ? ["bash", ...vm, ...command] : command);
+    runOrFail(inVm ? ["bash", ...vm, "ci/vm/start-node", ...command] : command);
     return JSON.parse(readFileSync(join(folder, file), "utf8"));
   } finally {
     rmSync(folder, { recursive: true });

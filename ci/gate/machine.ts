@@ -24,33 +24,11 @@ export interface MachineRun {
 /** Seconds that the runner gets to boot the machine and to tidy up. */
 const AROUND = 100;
 
-/**
- * Node strips types with WebAssembly, and under emulation it crashes now and then in V8's code for what has become hot
- * there: that is not made better, which costs nothing noticeable. See docs/development.md.
- */
-const FOR_EMULATION = "--no-wasm-tier-up";
-
-/** What a shell makes of SIGSEGV, and of the trap by which V8 ends the process when one of its own checks fails. */
-const CRASHED: readonly (number | null)[] = [139, 133];
-
-/** On Linux 6.1 two of five starts end so. */
-const STARTS = 5;
-
-/** Boots it and runs the cases; again if Node crashes before the first of them. */
+/** Boots it and runs the cases. */
 export async function runInMachine(what: MachineRun): Promise<Ended> {
   const programs = await bundleSuite();
   try {
-    let begun = false;
-    const onLine = (line: string) => {
-      begun ||= line.startsWith("TAP version");
-      what.onLine(line);
-    };
-    let ended = await start({ ...what, onLine }, programs.run);
-    for (let starts = 1; starts < STARTS && !begun && CRASHED.includes(ended.status); starts++) {
-      what.onLine("# Node crashed while it loaded the cases; it is started again, see docs/development.md");
-      ended = await start({ ...what, onLine }, programs.run);
-    }
-    return ended;
+    return await start(what, programs.run);
   } finally {
     programs.remove();
   }
@@ -65,7 +43,8 @@ function start(what: MachineRun, program: string): Promise<Ended> {
     ...suites.flatMap((suite) => ["--suite", suite]),
     ...(legacy ? ["--legacy"] : []),
     ...(share ? ["--share", share.join(":")] : []),
-    ...["--", "sh", "-c", script, "sh", process.execPath, FOR_EMULATION, program, ...(what.arguments ?? [])],
+    ...["--", "sh", "-c", script, "sh", inRoot("ci", "vm", "start-node"), process.execPath, program],
+    ...(what.arguments ?? []),
   ];
   return run("bash", [inRoot("ci", "vm", "run"), ...machine], {
     seconds: seconds + AROUND,

@@ -65,7 +65,7 @@ async function main(): Promise<number> {
       ...[inRoot("ci", "vm", "run"), "--kernel", values.kernel, "--timeout", String(LIMIT)],
       // Each script has seven clients that hold sockets.
       ...["--memory", "2048", "--"],
-      ...[process.execPath, "--no-wasm-tier-up", inRoot("test", "kselftest", "main.ts")],
+      ...[inRoot("ci", "vm", "start-node"), process.execPath, inRoot("test", "kselftest", "main.ts")],
       ...["--source", values.source, "--programs", values.programs, "--stretch", values.stretch],
       ...["--parallel", values.parallel],
       ...(values.verbose ? ["--verbose"] : []),
