@@ -5,6 +5,7 @@
  */
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { release } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
@@ -44,6 +45,7 @@ const singles = Math.min(Number(values.singles), peers);
 const removals = Math.min(Number(values.removals), peers);
 
 const driver = await openDriver();
+console.log(`# kernel ${release()}`);
 const say = (text: string) => process.stderr.write(`bench: ${text}\n`);
 say(`${driver.info.module} ${driver.info.version}, Node ${process.version}, ${peers} peers`);
 

@@ -7,6 +7,7 @@
  * As root, with TUN devices; the kernel's DCO is left out where it has none. bench/main.ts starts it.
  */
 import { writeFileSync } from "node:fs";
+import { release } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { DcoError, openDriver } from "../src/index.ts";
@@ -36,6 +37,7 @@ const { values, positionals } = parseArgs({
 });
 const [program = "", file = ""] = positionals;
 const seconds = Number(values.seconds);
+console.log(`# kernel ${release()}`);
 const say = (text: string) => process.stderr.write(`bench: ${text}\n`);
 
 /** A tunnel that is up: where its server is inside, and how it ends. */

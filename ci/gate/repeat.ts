@@ -7,6 +7,8 @@ export interface MachineEnd {
   readonly result: SuiteResult;
   /** Of ci/vm/run. */
   readonly status: number | null;
+  /** The cases had begun, and did not come to their end. */
+  readonly isCutOff: boolean;
 }
 
 /** Of ci/vm/run: the machine failed, or its kernel; what ran in it says nothing. */
@@ -16,10 +18,13 @@ const MACHINE_FAILED = 125;
 export const FAULT = "the kernel reported a fault";
 export const OUT_OF_MEMORY = "the guest ran out of memory";
 
+/** What comes before lines of the guest's console. */
+const HEADINGS = ["vm: the guest's console from there:", "vm: the last lines of the guest's console:"];
+
 /** What ci/vm/run said of it; else a general sentence. */
 function why({ lastWords = [] }: SuiteResult): string {
-  const said = lastWords.filter((line) => line.startsWith("vm: ")).map((line) => line.slice("vm: ".length));
-  return said.findLast((line) => !line.includes("the guest's console")) ?? "it did not say why";
+  const said = lastWords.filter((line) => line.startsWith("vm: ") && !HEADINGS.includes(line));
+  return said.at(-1)?.slice("vm: ".length) ?? "it did not say why";
 }
 
 /**
@@ -34,11 +39,11 @@ export async function repeatIfMachineFails(
   hasKnownFaults: boolean,
   print: Print,
 ): Promise<SuiteResult> {
-  const { result: first, status } = await once();
-  const hasCases = first.passed > 0 || (first.failures ?? []).length > 0;
+  const { result: first, status, isCutOff } = await once();
+  const hasFailures = (first.failures ?? []).length > 0;
   const reason = why(first);
   const isOfCases = reason.startsWith(OUT_OF_MEMORY) || (reason.startsWith(FAULT) && !hasKnownFaults);
-  if (status !== MACHINE_FAILED || hasCases || isOfCases) return first;
+  if (status !== MACHINE_FAILED || !isCutOff || hasFailures || isOfCases) return first;
   print(`# the machine failed, and no case had: ${reason}; all cases are run again in a new one`);
   const { result } = await once();
   const told = `the first machine failed (${reason}), and all was run again`;

@@ -77,7 +77,7 @@ export async function packageCheck(): Promise<SuiteResult> {
     seconds: 300,
     ...counted.lines,
   });
-  return { ...counted.result(ended), note: `Node ${process.versions.node}` };
+  return { note: `Node ${process.versions.node}`, ...counted.result(ended) };
 }
 
 /** The behaviour cases on the userspace backend, on this machine, without any privilege. */
@@ -123,7 +123,7 @@ function inMachine(
   const once = async () => {
     const counted = new ClosingLine(print);
     const ended = await runInMachine({ ...what, seconds: 1500, ...counted.lines });
-    return { result: counted.result(ended), status: ended.status };
+    return { result: counted.result(ended), status: ended.status, isCutOff: counted.isCutOff };
   };
   return repeatIfMachineFails(once, hasKnownFaults, print);
 }

@@ -13,7 +13,8 @@ export type OneProcessor = <T>(body: () => T) => T;
 
 /**
  * The processor is the first that the thread may use, so that threads and processes with the same choice agree. Afterwards
- * the thread may use those that it could before. Where the system does not let it choose, `body` runs all the same.
+ * the thread may use those that it could before, but as a choice of its own: if its cpuset grows, it does not follow. Where
+ * the system does not let it choose, `body` runs all the same.
  */
 export function createOneProcessor(ffi: Ffi): OneProcessor {
   const libc = ffi.library([THIS_PROCESS]);

@@ -54,7 +54,7 @@ export class LinuxBackend implements BackendDriver {
   readonly #contexts: Contexts;
   readonly #home: NamespaceContext;
   readonly #module: DcoModule;
-  readonly #oneProcessor: OneProcessor | undefined;
+  readonly #oneProcessor: OneProcessor;
   readonly #warmCiphers = new Set<string>();
 
   private constructor(system: System, contexts: Contexts, home: NamespaceContext, module: DcoModule) {
@@ -62,7 +62,7 @@ export class LinuxBackend implements BackendDriver {
     this.#contexts = contexts;
     this.#home = home;
     this.#module = module;
-    if (!module.codec.releasesAtOnce) this.#oneProcessor = createOneProcessor(system.ffi);
+    this.#oneProcessor = createOneProcessor(system.ffi);
     this.info = module.info;
     this.capabilities = module.capabilities();
   }

@@ -62,8 +62,8 @@ export interface OvpnInterfaceParts {
   readonly mode: InterfaceMode;
   readonly created: boolean;
   readonly capabilities: Capabilities;
-  /** Where the module has to be asked from one. */
-  readonly oneProcessor: OneProcessor | undefined;
+  /** For modules that have to be asked from one. */
+  readonly oneProcessor: OneProcessor;
   /** Ciphers whose kernel modules are loaded. Shared by the interfaces of a driver. */
   readonly warmCiphers: Set<string>;
 }
@@ -139,7 +139,7 @@ export class OvpnInterface implements BackendInterface {
       this.#target,
       link.name,
       (message) => this.#sink?.({ type: "permission-lost", message }),
-      parts.oneProcessor,
+      codec.releasesAtOnce ? undefined : parts.oneProcessor,
     );
     this.#keys = new OvpnKeys(this.#requests, parts.warmCiphers);
     this.#transports = new OvpnTransports(system, contexts, context, codec.sockets, {
@@ -333,7 +333,7 @@ export class OvpnInterface implements BackendInterface {
     this.#changes++;
     try {
       const request: Build = (to, seq) => this.#codec.peerDel(to, this.#target, seq, id);
-      // Nothing waits in one that does it later, and on the processor that asked: see docs/linux.md.
+      // One that does it later answers at once, and does it where it was asked: see docs/linux.md.
       if (this.#codec.releasesAtOnce) await this.#requests.doSlowly(request);
       else this.#requests.changePeers(() => this.#requests.do(request));
       await heldOf(this.#peers.get(id)?.transport)?.peerRemoved(id);

@@ -18,6 +18,11 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Its n-th start is the n-th of these pieces of shell; the last one stands for all others. */
 function start(...starts: string[]) {
+  return startWith({ DCOKIT_VM_ACCEL_INFO: "tcg, for a test" }, ...starts);
+}
+
+/** The same with these variables. */
+function startWith(variables: NodeJS.ProcessEnv, ...starts: string[]) {
   const cases = starts.map((code, n) => `${n === starts.length - 1 ? "*" : n + 1}) ${code} ;;`);
   const program = join(folder, "node");
   const log = join(folder, "log");
@@ -30,7 +35,7 @@ function start(...starts: string[]) {
   const { status, stdout, stderr } = spawnSync("sh", [script, program, "cases.ts", "--filter", "a b"], {
     encoding: "utf8",
     timeout: 20_000,
-    env: { ...process.env, TMPDIR: temporary },
+    env: { ...process.env, DCOKIT_VM_ACCEL_INFO: undefined, TMPDIR: temporary, ...variables },
   });
   expect(readdirSync(temporary)).toEqual([]);
   const again = stderr.split("\n").filter((line) => line.includes("started again")).length;
@@ -57,6 +62,21 @@ test.runIf(process.platform === "linux")("it is started again if it crashes befo
 
 test.runIf(process.platform === "linux")("but not for ever", () => {
   expect(start(SEGV)).toEqual({ status: 139, stdout: "", again: 4, calls: new Array(5).fill(CALL) });
+});
+
+test.runIf(process.platform === "linux").each([[{ DCOKIT_VM_ACCEL_INFO: "kvm, for a test" }], [{}]])(
+  "nor where the processor is real: %o",
+  (variables) => {
+    expect(startWith(variables, SEGV)).toMatchObject({ status: 139, calls: [CALL] });
+  },
+);
+
+test.runIf(process.platform === "linux")("output that nobody brings across is told", () => {
+  const tail = join(folder, "tail");
+  writeFileSync(tail, "#!/bin/sh\nexit 1\n");
+  chmodSync(tail, 0o755);
+  const ended = startWith({ PATH: `${folder}:${process.env["PATH"]}` }, "echo one; exec sleep 15");
+  expect(ended).toMatchObject({ status: 125, stdout: "" });
 });
 
 test.runIf(process.platform === "linux")("nobody waits for what it leaves running", () => {

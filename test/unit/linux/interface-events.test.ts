@@ -76,7 +76,7 @@ async function build(codec = OVPN_CODEC) {
     link,
     created: true,
     capabilities: ovpnCapabilities(true),
-    oneProcessor: undefined,
+    oneProcessor: (body) => body(),
     warmCiphers: new Set(),
   });
   const events: BackendEvent[] = [];

@@ -8,11 +8,12 @@ import { ovpnCapabilities } from "../../../src/linux/capabilities.ts";
 import type { ModuleCodec } from "../../../src/linux/codec.ts";
 import type { Contexts, NamespaceContext, System } from "../../../src/linux/context.ts";
 import { LEGACY_CODEC } from "../../../src/linux/legacy/codec.ts";
+import { OVPN_CODEC } from "../../../src/linux/ovpn/codec.ts";
 import { OvpnInterface } from "../../../src/linux/ovpn-interface.ts";
 import type { LinkInfo } from "../../../src/netlink/codec/link.ts";
 
 /** An interface; `asked` tells each request, and whether it was made on the one processor. */
-function build(codec: ModuleCodec, hasOne: boolean) {
+function build(codec: ModuleCodec) {
   const asked: string[] = [];
   let isOne = false;
   const tell = (what: string) => asked.push(`${what}${isOne ? " from one" : ""}`);
@@ -24,6 +25,7 @@ function build(codec: ModuleCodec, hasOne: boolean) {
         return new Array(count).fill(undefined);
       },
     },
+    genlLanes: { request: async () => tell("command") },
   } as unknown as NamespaceContext;
   const oneProcessor = <T>(body: () => T): T => {
     isOne = true;
@@ -43,7 +45,7 @@ function build(codec: ModuleCodec, hasOne: boolean) {
     link: { index: 7, name: "ovpn7" } as LinkInfo,
     created: true,
     capabilities: ovpnCapabilities(true),
-    oneProcessor: hasOne ? oneProcessor : undefined,
+    oneProcessor,
     warmCiphers: new Set(),
   });
   return { dco, asked };
@@ -53,10 +55,10 @@ const transport = { fd: 5 } as unknown as BackendTransport;
 const request = (id: number) => ({ id }) as AddPeerRequest;
 
 test.each([
-  [true, " from one"],
-  [false, ""],
-])("peers are added and removed, one by one and many at once (one processor: %s)", async (hasOne, where) => {
-  const { dco, asked } = build(LEGACY_CODEC, hasOne);
+  ["ovpn-dco-v2", LEGACY_CODEC, " from one"],
+  ["ovpn", OVPN_CODEC, ""],
+])("peers are added and removed, one by one and many at once: %s", async (_module, codec, where) => {
+  const { dco, asked } = build(codec);
   await dco.addPeer(request(1), transport);
   dco.addPeersNow([2, 3].map((id) => ({ request: request(id), transport })));
   await dco.removePeer(1);
