@@ -73,7 +73,8 @@ test.runIf(process.platform === "linux").each([[{ DCOKIT_VM_ACCEL_INFO: "kvm, fo
 
 test.runIf(process.platform === "linux")("output that nobody brings across is told", () => {
   const tail = join(folder, "tail");
-  writeFileSync(tail, "#!/bin/sh\nexit 1\n");
+  // Once the program has begun.
+  writeFileSync(tail, `#!/bin/sh\nuntil [ -s ${join(folder, "log")} ]; do sleep 0.01; done\nexit 1\n`);
   chmodSync(tail, 0o755);
   const ended = startWith({ PATH: `${folder}:${process.env["PATH"]}` }, "echo one; exec sleep 15");
   expect(ended).toMatchObject({ status: 125, stdout: "" });
