@@ -10,7 +10,6 @@ const LAST_WORDS = 80;
 export class ClosingLine {
   #counts: [passed: number, failed: number, skipped: number] | undefined;
   #kernel: string | undefined;
-  #gaveUp = false;
   readonly #omitted: string[] = [];
   readonly #failures: string[] = [];
   /** Names of cases, by why they were skipped. */
@@ -42,7 +41,6 @@ export class ClosingLine {
     const counts = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/.exec(line);
     // Only the last line counts: anything after it means that the runner went on.
     this.#counts = counts ? [Number(counts[1]), Number(counts[2]), Number(counts[3] ?? 0)] : undefined;
-    this.#gaveUp ||= line.startsWith("Bail out!");
     this.#kernel ??= /^# kernel (\S+)$/.exec(line)?.[1];
     const omitted = /^# not run: (.+)$/.exec(line)?.[1];
     if (omitted !== undefined) this.#omitted.push(omitted);
@@ -71,11 +69,6 @@ export class ClosingLine {
     const last =
       this.#lastCase === undefined ? "no case ended" : `the last case that ended: ${this.#lastCase}`;
     return [last, ...this.#errors];
-  }
-
-  /** Whether the runner began, on a kernel that it named, and was cut off: it neither counted nor gave up. */
-  get isCutOff(): boolean {
-    return this.#kernel !== undefined && this.#counts === undefined && !this.#gaveUp;
   }
 
   result(ended: Ended): SuiteResult {

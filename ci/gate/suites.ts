@@ -4,7 +4,6 @@ import { inRoot } from "../paths.ts";
 import { ClosingLine } from "./closing-line.ts";
 import { type MachineRun, runInMachine } from "./machine.ts";
 import { run } from "./process.ts";
-import { repeatIfMachineFails } from "./repeat.ts";
 import { broken, type SuiteResult } from "./result.ts";
 import type { Print } from "./side-by-side.ts";
 
@@ -115,22 +114,17 @@ export async function prepareMachines(kernel: string | undefined, legacy: boolea
 }
 
 /** Cases in a virtual machine. */
-function inMachine(
+async function inMachine(
   what: Pick<MachineRun, "kernel" | "legacy" | "arguments">,
-  hasKnownFaults: boolean,
   print: Print,
 ): Promise<SuiteResult> {
-  const once = async () => {
-    const counted = new ClosingLine(print);
-    const ended = await runInMachine({ ...what, seconds: 1500, ...counted.lines });
-    return { result: counted.result(ended), status: ended.status, isCutOff: counted.isCutOff };
-  };
-  return repeatIfMachineFails(once, hasKnownFaults, print);
+  const counted = new ClosingLine(print);
+  return counted.result(await runInMachine({ ...what, seconds: 1500, ...counted.lines }));
 }
 
 /** The behaviour cases on a real kernel, in a virtual machine. */
 export function behaviour(kernel: string, print: Print): Promise<SuiteResult> {
-  return inMachine({ kernel }, false, print);
+  return inMachine({ kernel }, print);
 }
 
 /** Those groups of the cases that depend on the module; the rest is the same code as on the in-tree one. */
@@ -154,7 +148,7 @@ const LEGACY_KERNEL = "6.1";
 /** A part of the behaviour cases on the out-of-tree module: `npm run test:kernels` runs all. */
 export async function legacyBehaviour(print: Print): Promise<SuiteResult> {
   const what = { kernel: LEGACY_KERNEL, legacy: true, arguments: ["--groups", LEGACY_GROUPS.join()] };
-  const { omitted = [], ...result } = await inMachine(what, true, print);
+  const { omitted = [], ...result } = await inMachine(what, print);
   const others = `the other groups of cases, which npm run test:kernels -- legacy runs (run: ${LEGACY_GROUPS.join(", ")})`;
   return { ...result, omitted: [...omitted, others] };
 }

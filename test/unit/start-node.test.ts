@@ -23,6 +23,11 @@ function start(...starts: string[]) {
 
 /** The same with these variables. */
 function startWith(variables: NodeJS.ProcessEnv, ...starts: string[]) {
+  return startBy(["--again"], variables, ...starts);
+}
+
+/** The same with these options. */
+function startBy(options: readonly string[], variables: NodeJS.ProcessEnv, ...starts: string[]) {
   const cases = starts.map((code, n) => `${n === starts.length - 1 ? "*" : n + 1}) ${code} ;;`);
   const program = join(folder, "node");
   const log = join(folder, "log");
@@ -32,11 +37,15 @@ function startWith(variables: NodeJS.ProcessEnv, ...starts: string[]) {
   );
   chmodSync(program, 0o755);
   const temporary = mkdtempSync(join(folder, "tmp-"));
-  const { status, stdout, stderr } = spawnSync("sh", [script, program, "cases.ts", "--filter", "a b"], {
-    encoding: "utf8",
-    timeout: 20_000,
-    env: { ...process.env, DCOKIT_VM_ACCEL_INFO: undefined, TMPDIR: temporary, ...variables },
-  });
+  const { status, stdout, stderr } = spawnSync(
+    "sh",
+    [script, ...options, program, "cases.ts", "--filter", "a b"],
+    {
+      encoding: "utf8",
+      timeout: 20_000,
+      env: { ...process.env, DCOKIT_VM_ACCEL_INFO: undefined, TMPDIR: temporary, ...variables },
+    },
+  );
   expect(readdirSync(temporary)).toEqual([]);
   const again = stderr.split("\n").filter((line) => line.includes("started again")).length;
   return { status, stdout, again, calls: readFileSync(log, "utf8").split("\n").slice(0, -1) };
@@ -70,6 +79,11 @@ test.runIf(process.platform === "linux").each([[{ DCOKIT_VM_ACCEL_INFO: "kvm, fo
     expect(startWith(variables, SEGV)).toMatchObject({ status: 139, calls: [CALL] });
   },
 );
+
+test.runIf(process.platform === "linux")("nor without being told to", () => {
+  const ended = startBy([], { DCOKIT_VM_ACCEL_INFO: "tcg, for a test" }, SEGV);
+  expect(ended).toEqual({ status: 139, stdout: "", again: 0, calls: [CALL] });
+});
 
 test.runIf(process.platform === "linux")("output that nobody brings across is told", () => {
   const tail = join(folder, "tail");
