@@ -43,18 +43,8 @@ function start(what: MachineRun, program: string): Promise<Ended> {
     ...suites.flatMap((suite) => ["--suite", suite]),
     ...(legacy ? ["--legacy"] : []),
     ...(share ? ["--share", share.join(":")] : []),
-    ...[
-      "--",
-      "sh",
-      "-c",
-      script,
-      "sh",
-      inRoot("ci", "vm", "start-node"),
-      "--again",
-      process.execPath,
-      program,
-    ],
-    ...(what.arguments ?? []),
+    ...["--", "sh", "-c", script, "sh", inRoot("ci", "vm", "start-node"), "--again"],
+    ...[process.execPath, program, ...(what.arguments ?? [])],
   ];
   return run("bash", [inRoot("ci", "vm", "run"), ...machine], {
     seconds: seconds + AROUND,
